@@ -1,0 +1,29 @@
+//! What happened: the one numbered stream that lines, panes, reports, the verdict and replay all read.
+//!
+//! In: facts from the session. Out: [`Envelope`]s, in order, without gaps; their versioned JSON-lines form.
+//! Never: who produces an event or who reads it, clocks, files' places.
+
+pub mod kind;
+
+pub use kind::*;
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// One event in its place: number, time since the lab was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    /// 1, 2, 3, … in a run, without gaps. Only the session gives numbers.
+    pub seq: u64,
+    /// Milliseconds since the run began, on the run's clock.
+    pub at_ms: u64,
+    pub event: Event,
+}
+
+impl Envelope {
+    #[must_use]
+    pub fn at(&self) -> Duration {
+        Duration::from_millis(self.at_ms)
+    }
+}

@@ -1,0 +1,7 @@
+//! Seams with the machine: the clock, seeded randomness, HTTP to names, YAML with places.
+//!
+//! In: the machine. Out: handles that a test can replace. Never: the domain.
+
+pub mod clock;
+pub mod http;
+pub mod rng;

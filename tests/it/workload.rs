@@ -1,0 +1,1 @@
+//! Tests of this name's station; see docs/ARCHITECTURE.md.
