@@ -1,0 +1,286 @@
+//! Watches the lab's objects and tells what changed. One task a kind; what a change means is a pure function below.
+
+use super::bus::Bus;
+use crate::cluster::{Client, Watched};
+use crate::event::{Event, Pod, Reported, RouteChanged, StatusChanged, Workload};
+use crate::model::canary::{Canary, Phase};
+use futures_util::StreamExt;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+/// What steps and the end of a run wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    pub phase: Phase,
+    /// Live weight of the canary at the router, percent.
+    pub weight: i64,
+    /// How often a phase was entered that a release is decided in; so "since then" can be asked.
+    pub runs: u64,
+}
+
+/// Objects of one kind whose changes become events.
+pub(crate) struct Watch {
+    pub api_version: &'static str,
+    pub kind: &'static str,
+    /// Empty for every object of the kind.
+    pub field_selector: String,
+}
+
+/// Follows one kind until the run ends.
+pub(crate) async fn follow(cluster: Client, namespace: String, watch: Watch, bus: Bus, mut teller: impl Teller) {
+    let mut changes =
+        std::pin::pin!(cluster.watch(watch.api_version, watch.kind, Some(&namespace), &watch.field_selector));
+    while let Some(change) = changes.next().await {
+        let told = match change {
+            Ok(Watched::Applied(object)) => teller.applied(&object),
+            Ok(Watched::Deleted(object)) => teller.deleted(&object),
+            Ok(Watched::Restarted(objects)) => objects.iter().flat_map(|it| teller.applied(it)).collect(),
+            // The stream itself backs off and goes on; a relist brings what was missed.
+            Err(_) => Vec::new(),
+        };
+        for event in told {
+            bus.publish(event);
+        }
+    }
+}
+
+/// Turns changed objects into events; remembers what it said, so that a relist is silent.
+pub(crate) trait Teller {
+    fn applied(&mut self, object: &Value) -> Vec<Event>;
+
+    fn deleted(&mut self, _object: &Value) -> Vec<Event> {
+        Vec::new()
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(object: &Value, pointer: &str) -> i64 {
+    object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default()
+}
+
+/// The Canary's status.
+pub(crate) struct StatusTeller {
+    name: String,
+    seen: watch::Sender<Seen>,
+    last: Option<StatusChanged>,
+}
+
+impl StatusTeller {
+    pub(crate) fn new(name: &str, seen: watch::Sender<Seen>) -> Self {
+        Self { name: name.to_owned(), seen, last: None }
+    }
+}
+
+impl Teller for StatusTeller {
+    fn applied(&mut self, object: &Value) -> Vec<Event> {
+        if text(object, "/metadata/name") != self.name {
+            return Vec::new();
+        }
+        let Ok(canary) = serde_json::from_value::<Canary>(object.clone()) else { return Vec::new() };
+        let status = canary.status;
+        let now = StatusChanged {
+            phase: status.phase,
+            weight: status.canary_weight,
+            failed_checks: status.failed_checks,
+            iterations: status.iterations,
+            condition: status.conditions.into_iter().next().map(|it| {
+                // Times move with every write; a change of time alone is no news.
+                crate::model::canary::Condition {
+                    last_update_time: String::new(),
+                    last_transition_time: String::new(),
+                    ..it
+                }
+            }),
+        };
+        if self.last.as_ref() == Some(&now) || now.phase == Phase::None {
+            return Vec::new();
+        }
+        self.seen.send_modify(|seen| {
+            let begins = matches!(now.phase, Phase::Waiting | Phase::Progressing);
+            seen.runs += u64::from(begins && seen.phase != now.phase);
+            seen.phase = now.phase;
+        });
+        self.last = Some(now.clone());
+        vec![Event::StatusChanged(now)]
+    }
+}
+
+/// Kubernetes Events about the Canary. One Event object stands for many: each rise of its count is told again.
+pub(crate) struct ReportTeller {
+    canary: String,
+    told: BTreeMap<String, (i64, String)>,
+}
+
+/// What client-go puts before a message that stands for several.
+const COMBINED: &str = "(combined from similar events): ";
+
+impl ReportTeller {
+    pub(crate) fn new(canary: &str) -> Self {
+        Self { canary: canary.to_owned(), told: BTreeMap::new() }
+    }
+}
+
+impl Teller for ReportTeller {
+    fn applied(&mut self, object: &Value) -> Vec<Event> {
+        if text(object, "/involvedObject/kind") != "Canary" || text(object, "/involvedObject/name") != self.canary {
+            return Vec::new();
+        }
+        let now = (number(object, "/count").max(1), text(object, "/message").to_owned());
+        let before = self.told.insert(text(object, "/metadata/name").to_owned(), now.clone());
+        if before.as_ref() == Some(&now) {
+            return Vec::new();
+        }
+        let message = now.1.strip_prefix(COMBINED).unwrap_or(&now.1).to_owned();
+        vec![Event::Reported(Reported { warning: text(object, "/type") == "Warning", message })]
+    }
+
+    fn deleted(&mut self, object: &Value) -> Vec<Event> {
+        self.told.remove(text(object, "/metadata/name"));
+        Vec::new()
+    }
+}
+
+/// The router's live weights, from the object that the provider keeps them in.
+pub(crate) struct RouteTeller {
+    canary: Canary,
+    seen: watch::Sender<Seen>,
+    last: Option<RouteChanged>,
+}
+
+impl RouteTeller {
+    pub(crate) fn new(canary: Canary, seen: watch::Sender<Seen>) -> Self {
+        Self { canary, seen, last: None }
+    }
+}
+
+impl Teller for RouteTeller {
+    fn applied(&mut self, object: &Value) -> Vec<Event> {
+        let Some((primary, canary)) = crate::canary::routes::weights_of(&self.canary, object) else {
+            return Vec::new();
+        };
+        let now = RouteChanged { primary, canary };
+        if self.last.as_ref() == Some(&now) {
+            return Vec::new();
+        }
+        self.seen.send_modify(|seen| seen.weight = canary);
+        self.last = Some(now.clone());
+        vec![Event::RouteChanged(now)]
+    }
+}
+
+/// Deployments' counts.
+#[derive(Default)]
+pub(crate) struct WorkloadTeller(BTreeMap<String, Workload>);
+
+impl Teller for WorkloadTeller {
+    fn applied(&mut self, object: &Value) -> Vec<Event> {
+        let now = Workload {
+            name: text(object, "/metadata/name").to_owned(),
+            version: image_tag(text(object, "/spec/template/spec/containers/0/image")).to_owned(),
+            desired: number(object, "/spec/replicas"),
+            ready: number(object, "/status/readyReplicas"),
+            updated: number(object, "/status/updatedReplicas"),
+        };
+        let before = self.0.insert(now.name.clone(), now.clone());
+        if before.as_ref() == Some(&now) { Vec::new() } else { vec![Event::Workload(now)] }
+    }
+}
+
+/// Pods, in the words of kubectl.
+#[derive(Default)]
+pub(crate) struct PodTeller(BTreeMap<String, Pod>);
+
+impl Teller for PodTeller {
+    fn applied(&mut self, object: &Value) -> Vec<Event> {
+        let now = Pod {
+            name: text(object, "/metadata/name").to_owned(),
+            version: image_tag(text(object, "/spec/containers/0/image")).to_owned(),
+            ready: condition_is_true(object, "Ready"),
+            restarts: number(object, "/status/containerStatuses/0/restartCount"),
+            state: pod_state(object).to_owned(),
+        };
+        let before = self.0.insert(now.name.clone(), now.clone());
+        if before.as_ref() == Some(&now) { Vec::new() } else { vec![Event::Pod(now)] }
+    }
+
+    fn deleted(&mut self, object: &Value) -> Vec<Event> {
+        let Some(pod) = self.0.remove(text(object, "/metadata/name")) else { return Vec::new() };
+        vec![Event::Pod(Pod { ready: false, state: "Gone".to_owned(), ..pod })]
+    }
+}
+
+fn condition_is_true(object: &Value, kind: &str) -> bool {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.is_some_and(|all| all.iter().any(|it| it["type"] == kind && it["status"] == "True"))
+}
+
+/// The STATUS column of `kubectl get pods`: why it is not running comes before the bare phase.
+fn pod_state(pod: &Value) -> &str {
+    if !text(pod, "/metadata/deletionTimestamp").is_empty() {
+        return "Terminating";
+    }
+    let state = pod.pointer("/status/containerStatuses/0/state").unwrap_or(&Value::Null);
+    [text(state, "/waiting/reason"), text(state, "/terminated/reason"), text(pod, "/status/phase")]
+        .into_iter()
+        .find(|it| !it.is_empty())
+        .unwrap_or("Pending")
+}
+
+/// `6.9.2` of `ghcr.io/stefanprodan/podinfo:6.9.2`; empty without a tag.
+pub(crate) fn image_tag(image: &str) -> &str {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    last.split('@').next().and_then(|it| it.split_once(':')).map_or("", |(_, tag)| tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_image_has_the_tag_after_its_last_colon() {
+        for (image, tag) in [
+            ("ghcr.io/stefanprodan/podinfo:6.9.2", "6.9.2"),
+            ("localhost:5000/podinfo", ""),
+            ("podinfo:1@sha256:abc", "1"),
+            ("podinfo", ""),
+            ("", ""),
+        ] {
+            assert_eq!(image_tag(image), tag, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_pod_is_what_kubectl_would_call_it() {
+        let waiting = json!({"status": {"phase": "Pending", "containerStatuses": [
+            {"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}});
+        let going = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": "Running"}});
+        let running = json!({"status": {"phase": "Running"}});
+        for (pod, state) in [(waiting, "ImagePullBackOff"), (going, "Terminating"), (running, "Running")] {
+            assert_eq!(pod_state(&pod), state);
+        }
+    }
+
+    #[test]
+    fn a_combined_event_is_told_by_its_latest_message_each_time_its_count_rises() {
+        let mut teller = ReportTeller::new("podinfo");
+        let event = |count: i64, message: &str| {
+            json!({"metadata": {"name": "podinfo.1"}, "involvedObject": {"kind": "Canary", "name": "podinfo"},
+                "type": "Normal", "count": count, "message": message})
+        };
+        let mut tell = |count, message| {
+            teller.applied(&event(count, message)).into_iter().map(|it| match it {
+                Event::Reported(it) => it.message,
+                other => panic!("{other:?}"),
+            }).collect::<Vec<_>>()
+        };
+        assert_eq!(tell(1, "a"), ["a"]);
+        assert!(tell(1, "a").is_empty(), "a relist is silent");
+        assert_eq!(tell(2, "(combined from similar events): b"), ["b"]);
+        assert_eq!(tell(3, "(combined from similar events): b"), ["b"]);
+    }
+}
