@@ -1,5 +1,10 @@
 //! What was measured: a bounded store of samples, PromQL over it, rules, and the Prometheus HTTP API.
 //!
 //! In: exposition text with its time.
-//! Out: values, series, alerts; the API that Prometheus has.
+//! Out: values, series, alerts; the API that Prometheus has; a registry with which the parts of the lab expose metrics.
 //! Never: canaries, sockets, the clock (times are given).
+
+pub mod number;
+pub mod registry;
+
+pub use registry::Registry;
