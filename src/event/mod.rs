@@ -1,9 +1,15 @@
 //! What happened: the one numbered stream that lines, panes, reports, the verdict and replay all read.
 //!
+//! - [`kind`]: the closed list of events. An event's `Display` ([`text`]) is the sentence that every view shows for it.
+//! - [`wire`]: their versioned form, one JSON object a line. [`log`]: run records over any writer and reader.
+//!
 //! In: facts from the session. Out: [`Envelope`]s, in order, without gaps; their versioned JSON-lines form.
 //! Never: who produces an event or who reads it, clocks, files' places.
 
 pub mod kind;
+pub mod log;
+pub mod text;
+pub mod wire;
 
 pub use kind::*;
 
