@@ -1,5 +1,35 @@
 //! The embedded Kubernetes API over JSON values.
 //!
-//! In: HTTP requests, or the same verbs in process.
-//! Out: objects, watches, errors as the real one gives them.
-//! Never: canaries, traffic, typed client crates.
+//! In: HTTP requests (`Server::router`), or the same verbs in process (`Server::api`); both take the same path.
+//! Out: objects, watches, and errors in the words of the real server.
+//! Never: canaries, traffic, typed client crates; a clock other than `sys::clock`; a random number without the seed.
+//!
+//! How a write flows: `api` finds the kind (`kinds`), decodes against its schema (`schema`: types, pruning), applies the
+//! patch (`patch`), fills in what is missing (`defaults`), refuses what is wrong (`validate`), records who owns which field
+//! (`patch::apply`), commits with the next revision (`store`), and then lets owners, finalizers and namespaces take their
+//! effect (`gc`) before it answers. So garbage collection is not a race here: it is done when the write is done.
+
+mod api;
+mod gc;
+mod kinds;
+mod meta;
+mod options;
+mod patch;
+mod schema;
+mod selector;
+mod server;
+mod status;
+mod store;
+mod validate;
+mod watch;
+
+pub use api::{Api, List};
+pub use kinds::{Kind, resource};
+pub use options::{
+    DeleteOptions, FieldValidation, ListOptions, PatchKind, Preconditions, Propagation, Subresource, Target,
+    WatchOptions, WriteOptions,
+};
+pub use selector::label::LabelSelector;
+pub use server::Server;
+pub use status::{Cause, Details, FieldError, Reason, Status};
+pub use watch::{WatchEvent, WatchEventKind, WatchStream};

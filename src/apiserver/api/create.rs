@@ -1,0 +1,56 @@
+//! Create.
+
+use super::{Write, prepare};
+use crate::apiserver::meta;
+use crate::apiserver::server::State;
+use crate::apiserver::status::{FieldError, Status};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Fields of metadata that only the server sets.
+const SERVER_SET: [&str; 5] = ["uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"];
+
+pub(super) fn create(state: &mut State, write: &Write<'_>, object: Value) -> Result<Arc<Value>, Status> {
+    let kind = write.kind;
+    let mut object = prepare::decode(write, object)?;
+    prepare::place(write, &mut object)?;
+    if !meta::text(&object, "resourceVersion").is_empty() {
+        return Err(Status::internal("resourceVersion should not be set on objects to be created"));
+    }
+    name(state, &mut object);
+    let name = meta::text(&object, "name").to_owned();
+    prepare::check_namespace(state, kind, write.target.namespace, &name)?;
+    for key in SERVER_SET {
+        meta::of(&mut object).remove(key);
+    }
+    let (uid, now) = (state.uid(), state.now());
+    meta::set(&mut object, "uid", uid);
+    meta::set(&mut object, "creationTimestamp", now);
+    meta::of(&mut object).remove("generation");
+    if kind.generation {
+        meta::set(&mut object, "generation", 1);
+    }
+    if kind.storage().status
+        && let Some(root) = object.as_object_mut()
+    {
+        root.remove("status");
+    }
+    if name.is_empty() {
+        let error = FieldError::required("metadata.name", "name or generateName is required");
+        return Err(kind.invalid("", vec![error]));
+    }
+    if state.store.get(&kind.key, write.target.namespace, &name).is_some() {
+        return Err(Status::already_exists(&kind.plural, &kind.group, &name));
+    }
+    Ok(prepare::commit(state, write, object))
+}
+
+fn name(state: &mut State, object: &mut Value) {
+    let base = meta::text(object, "generateName").to_owned();
+    if meta::text(object, "name").is_empty() && !base.is_empty() {
+        // Room for the suffix within the 63 bytes that a name may always have.
+        let base: String = base.chars().take(58).collect();
+        let name = format!("{base}{}", state.suffix());
+        meta::set(object, "name", name);
+    }
+}

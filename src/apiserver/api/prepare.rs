@@ -1,0 +1,104 @@
+//! What every write has in common: decoding, namespaces, metadata that only the server may set.
+
+use super::Write;
+use crate::apiserver::kinds::{Kind, resource};
+use crate::apiserver::meta;
+use crate::apiserver::options::Subresource;
+use crate::apiserver::server::State;
+use crate::apiserver::status::{Cause, Status};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Refuses a subresource that the kind does not have.
+pub(super) fn check_subresource(kind: &Kind, subresource: Subresource) -> Result<(), Status> {
+    let version = kind.storage();
+    let has = match subresource {
+        Subresource::Main => true,
+        Subresource::Status => version.status,
+        Subresource::Scale => version.scale.is_some(),
+    };
+    if has { Ok(()) } else { Err(Status::no_such_resource()) }
+}
+
+/// The object as its kind describes it: `apiVersion` and `kind` as they must be, metadata that is an object.
+pub(super) fn decode(write: &Write<'_>, mut object: Value) -> Result<Value, Status> {
+    let kind = write.kind;
+    let Some(root) = object.as_object_mut() else {
+        return Err(Status::bad_request("the object provided is unrecognized (must be of type object)"));
+    };
+    let expected = [("apiVersion", kind.api_version()), ("kind", kind.kind.clone())];
+    for (key, expected) in expected {
+        match root.get(key).and_then(Value::as_str) {
+            None | Some("") => {
+                root.insert(key.to_owned(), Value::String(expected));
+            }
+            Some(found) if found == expected => {}
+            Some(found) if key == "apiVersion" => {
+                let message = format!(
+                    "the API version in the data ({found}) does not match the expected API version ({expected})"
+                );
+                return Err(Status::bad_request(message));
+            }
+            Some(found) => {
+                let message = format!("the kind in the data ({found}) does not match the expected kind ({expected})");
+                return Err(Status::bad_request(message));
+            }
+        }
+    }
+    meta::of(&mut object);
+    Ok(object)
+}
+
+/// The namespace of the request, which the object may only repeat.
+pub(super) fn place(write: &Write<'_>, object: &mut Value) -> Result<(), Status> {
+    let namespace = write.target.namespace;
+    if !write.kind.namespaced {
+        meta::of(object).remove("namespace");
+        return Ok(());
+    }
+    let found = meta::text(object, "namespace");
+    if !found.is_empty() && found != namespace {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Status::bad_request(message));
+    }
+    if namespace.is_empty() {
+        return Err(Status::bad_request("an empty namespace may not be set during creation"));
+    }
+    meta::set(object, "namespace", namespace);
+    Ok(())
+}
+
+/// Nothing is created in a namespace that is not there or is going.
+pub(super) fn check_namespace(state: &State, kind: &Kind, namespace: &str, name: &str) -> Result<(), Status> {
+    if !kind.namespaced {
+        return Ok(());
+    }
+    let found = state.store.get(resource::NAMESPACES, "", namespace);
+    let Some(found) = found else { return Err(Status::not_found(resource::NAMESPACES, "", namespace)) };
+    if !meta::is_terminating(found) {
+        return Ok(());
+    }
+    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let cause = Cause {
+        reason: "NamespaceTerminating".to_owned(),
+        message: format!("namespace {namespace} is being terminated"),
+        field: "metadata.namespace".to_owned(),
+    };
+    Err(Status::forbidden(&kind.plural, &kind.group, name, &why).with_causes(vec![cause]))
+}
+
+/// Commits a write and lets its consequences happen; a dry run only shows what would be stored.
+pub(super) fn commit(state: &mut State, write: &Write<'_>, object: Value) -> Arc<Value> {
+    if write.options.dry_run {
+        return Arc::new(object);
+    }
+    let finished = meta::is_terminating(&object)
+        && !meta::has_finalizers(&object)
+        && object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0;
+    let stored = state.store.put(&write.kind.key, object);
+    if finished {
+        return state.remove(&write.kind.key, &stored);
+    }
+    state.after_write(&write.kind.key, &stored);
+    stored
+}

@@ -1,0 +1,97 @@
+//! Update: of the whole object, or of a part.
+
+use super::{Write, prepare, scale};
+use crate::apiserver::kinds::Kind;
+use crate::apiserver::meta;
+use crate::apiserver::options::Subresource;
+use crate::apiserver::server::State;
+use crate::apiserver::status::Status;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Metadata that an update cannot change.
+const KEPT: [&str; 6] =
+    ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"];
+
+pub(super) fn update(state: &mut State, write: &Write<'_>, object: Value) -> Result<Arc<Value>, Status> {
+    let target = &write.target;
+    prepare::check_subresource(write.kind, target.subresource)?;
+    if target.subresource == Subresource::Scale {
+        return scale::update(state, write, &object);
+    }
+    let mut object = prepare::decode(write, object)?;
+    prepare::place(write, &mut object)?;
+    let found = meta::text(&object, "name");
+    if !found.is_empty() && found != target.name {
+        let wanted = target.name;
+        let message = format!("the name of the object ({found}) does not match the name on the URL ({wanted})");
+        return Err(Status::bad_request(message));
+    }
+    let current = state.store.get(&write.kind.key, target.namespace, target.name).cloned();
+    let current = current.ok_or_else(|| write.kind.not_found(target.name))?;
+    check_version(write.kind, &current, &object)?;
+    replace(state, write, &current, object)
+}
+
+/// The optimistic lock: whoever names a version or a uid means that one.
+fn check_version(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
+    let name = meta::text(current, "name");
+    let uid = meta::text(object, "uid");
+    if !uid.is_empty() && uid != meta::text(current, "uid") {
+        let found = meta::text(current, "uid");
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+        return Err(Status::conflict(&kind.plural, &kind.group, name, &why));
+    }
+    let version = meta::text(object, "resourceVersion");
+    if !version.is_empty() && version != meta::text(current, "resourceVersion") {
+        return Err(Status::modified(&kind.plural, &kind.group, name));
+    }
+    Ok(())
+}
+
+/// Puts `object` in the place of `current`, as far as the subresource allows.
+pub(super) fn replace(
+    state: &mut State,
+    write: &Write<'_>,
+    current: &Arc<Value>,
+    mut object: Value,
+) -> Result<Arc<Value>, Status> {
+    let kind = write.kind;
+    check_version(kind, current, &object)?;
+    if write.target.subresource == Subresource::Status {
+        let status = object.as_object_mut().and_then(|it| it.shift_remove("status"));
+        object = (**current).clone();
+        set_or_remove(&mut object, "status", status);
+    } else if kind.storage().status {
+        set_or_remove(&mut object, "status", current.get("status").cloned());
+    }
+    for key in KEPT {
+        meta::keep(current, &mut object, key);
+    }
+    meta::keep(current, &mut object, "resourceVersion");
+    meta::set(&mut object, "name", meta::text(current, "name"));
+    if kind.generation && wish_changed(current, &object) {
+        let generation = current.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+        meta::set(&mut object, "generation", generation + 1);
+    }
+    if meta::same_but_bookkeeping(current, &object) {
+        return Ok(Arc::clone(current));
+    }
+    Ok(prepare::commit(state, write, object))
+}
+
+fn set_or_remove(object: &mut Value, key: &str, value: Option<Value>) {
+    let Some(root) = object.as_object_mut() else { return };
+    match value {
+        Some(value) => root.insert(key.to_owned(), value),
+        None => root.shift_remove(key),
+    };
+}
+
+/// Whether something other than metadata and status differs.
+fn wish_changed(old: &Value, new: &Value) -> bool {
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return true };
+    let wish = |key: &str| key != "metadata" && key != "status";
+    new.iter().any(|(key, value)| wish(key) && old.get(key) != Some(value))
+        || old.keys().any(|key| wish(key) && !new.contains_key(key))
+}

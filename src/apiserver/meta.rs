@@ -1,0 +1,91 @@
+//! What every object has: `metadata`, read and written on JSON values.
+
+use serde_json::{Map, Value};
+
+/// A text below `metadata`; empty if it is not there.
+pub fn text<'a>(object: &'a Value, key: &str) -> &'a str {
+    object.get("metadata").and_then(|it| it.get(key)).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// `metadata` of an object that has one; decoding has made sure of it.
+pub fn of(object: &mut Value) -> &mut Map<String, Value> {
+    if !object.is_object() {
+        *object = Value::Object(Map::new());
+    }
+    let root = object.as_object_mut().expect("it is an object");
+    let metadata = root.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    if !metadata.is_object() {
+        *metadata = Value::Object(Map::new());
+    }
+    metadata.as_object_mut().expect("it is an object")
+}
+
+/// Sets a text below `metadata`.
+pub fn set(object: &mut Value, key: &str, value: impl Into<Value>) {
+    of(object).insert(key.to_owned(), value.into());
+}
+
+/// Copies a field of `metadata` from one object to the other, or removes it there.
+pub fn keep(from: &Value, to: &mut Value, key: &str) {
+    match from.get("metadata").and_then(|it| it.get(key)) {
+        Some(value) => of(to).insert(key.to_owned(), value.clone()),
+        None => of(to).remove(key),
+    };
+}
+
+/// Whether its deletion has begun.
+pub fn is_terminating(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some_and(|it| !it.is_null())
+}
+
+pub fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
+    object.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+pub fn has_finalizers(object: &Value) -> bool {
+    finalizers(object).next().is_some()
+}
+
+/// Adds a finalizer if it is not there yet.
+pub fn add_finalizer(object: &mut Value, name: &str) {
+    if finalizers(object).all(|it| it != name) {
+        let list = of(object).entry("finalizers").or_insert_with(|| Value::Array(vec![]));
+        if let Some(list) = list.as_array_mut() {
+            list.push(Value::from(name));
+        }
+    }
+}
+
+/// Takes a finalizer away; the field goes with the last one.
+pub fn remove_finalizer(object: &mut Value, name: &str) {
+    let Some(list) = of(object).get_mut("finalizers").and_then(Value::as_array_mut) else { return };
+    list.retain(|it| it != name);
+    if list.is_empty() {
+        of(object).remove("finalizers");
+    }
+}
+
+/// The owners: uid and whether they block the owner's foreground deletion.
+pub fn owners(object: &Value) -> impl Iterator<Item = (&str, bool)> {
+    let list = object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(|it| {
+        let blocks = it.get("blockOwnerDeletion").and_then(Value::as_bool).unwrap_or_default();
+        Some((it.get("uid")?.as_str()?, blocks))
+    })
+}
+
+/// Whether two objects say the same, bookkeeping aside: `resourceVersion` and `managedFields`.
+pub fn same_but_bookkeeping(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
+    let plain = |it: &Map<String, Value>| it.iter().filter(|(key, _)| *key != "metadata").count();
+    plain(a) == plain(b)
+        && a.iter().filter(|(key, _)| *key != "metadata").all(|(key, value)| b.get(key) == Some(value))
+        && same_metadata(a.get("metadata"), b.get("metadata"))
+}
+
+fn same_metadata(a: Option<&Value>, b: Option<&Value>) -> bool {
+    let (Some(Value::Object(a)), Some(Value::Object(b))) = (a, b) else { return a == b };
+    let own = |key: &str| key != "resourceVersion" && key != "managedFields";
+    a.iter().filter(|(key, _)| own(key)).count() == b.iter().filter(|(key, _)| own(key)).count()
+        && a.iter().filter(|(key, _)| own(key)).all(|(key, value)| b.get(key) == Some(value))
+}

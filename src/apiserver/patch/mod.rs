@@ -1,0 +1,4 @@
+//! The four kinds of patch.
+
+pub mod json;
+pub mod merge;

@@ -1,0 +1,135 @@
+//! The types of fields. One form for built-in kinds (read from `built_in.types`) and for custom ones (read from the
+//! structural schema of their CRD), so that decoding, pruning, strategic merge and server-side apply have one table.
+
+mod built_in;
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The type of one value.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Schema {
+    /// The Go type's name of a built-in struct; empty otherwise.
+    pub name: String,
+    pub shape: Shape,
+    /// Server-side apply treats the value as one thing.
+    pub atomic: bool,
+    /// A strategic merge patch merges the list instead of replacing it …
+    pub merge: bool,
+    /// … by this field of its items (none for lists of scalars).
+    pub merge_key: Option<String>,
+    /// The patch may name the keys that stay, `$retainKeys`.
+    pub retain_keys: bool,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Shape {
+    /// Anything: unknown fields are kept.
+    #[default]
+    Any,
+    Scalar(Scalar),
+    Object(Fields),
+    List(List),
+}
+
+/// Types without parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scalar {
+    String,
+    Int32,
+    Int64,
+    Number,
+    Boolean,
+    /// RFC 3339.
+    Time,
+    /// `500m`, `64Mi`, or a number.
+    Quantity,
+    IntOrString,
+    /// Base64.
+    Bytes,
+}
+
+/// The fields of an object.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Fields {
+    pub known: BTreeMap<String, Arc<Schema>>,
+    pub required: Vec<String>,
+    /// The type of all other fields: a map.
+    pub others: Option<Arc<Schema>>,
+    /// Unknown fields are kept.
+    pub keeps_unknown: bool,
+}
+
+/// The items of a list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct List {
+    pub items: Arc<Schema>,
+    pub kind: ListKind,
+}
+
+/// What identifies an item under server-side apply.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ListKind {
+    /// The list is one thing.
+    #[default]
+    Atomic,
+    /// The item itself.
+    Set,
+    /// These fields of the item.
+    Map(Vec<String>),
+}
+
+impl Schema {
+    /// The type of a built-in kind; anything if it is not known.
+    pub fn built_in(api_version: &str, kind: &str) -> Arc<Self> {
+        built_in::TYPES.get(&(api_version.to_owned(), kind.to_owned())).cloned().unwrap_or_default()
+    }
+
+    /// The type of `metadata`, which every kind shares.
+    pub fn object_meta() -> Arc<Self> {
+        let pod = Self::built_in("v1", "Pod");
+        pod.field("metadata").cloned().unwrap_or_default()
+    }
+
+    pub fn scalar(scalar: Scalar) -> Self {
+        Self { shape: Shape::Scalar(scalar), ..Self::default() }
+    }
+
+    /// The type of a field of an object; None if it is not known (which is not the same as anything).
+    pub fn field(&self, name: &str) -> Option<&Arc<Self>> {
+        match &self.shape {
+            Shape::Object(fields) => fields.known.get(name).or(fields.others.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// The type of the items of a list.
+    pub fn items(&self) -> Option<&Arc<Self>> {
+        match &self.shape {
+            Shape::List(list) => Some(&list.items),
+            _ => None,
+        }
+    }
+
+    pub fn list_kind(&self) -> &ListKind {
+        match &self.shape {
+            Shape::List(list) => &list.kind,
+            _ => &ListKind::Atomic,
+        }
+    }
+}
+
+/// The kind of a JSON value as Go's JSON decoder and the validators name it.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}

@@ -1,0 +1,4 @@
+//! Which objects a list or a watch means.
+
+pub mod field;
+pub mod label;

@@ -1,0 +1,142 @@
+//! The server: one state behind one lock, shared by everyone who asks.
+
+use super::api::Api;
+use super::gc::Place;
+use super::kinds::{Kinds, resource};
+use super::store::Store;
+use crate::sys::clock::{Clock, rfc3339};
+use crate::sys::http::SharedHttp;
+use crate::sys::rng::Seed;
+use rand::Rng;
+use rand::rngs::ChaCha8Rng;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Namespaces that are always there.
+pub const BOOTSTRAP_NAMESPACES: [&str; 2] = ["default", "kube-system"];
+
+/// What the lock guards.
+#[derive(Debug)]
+pub struct State {
+    pub store: Store,
+    pub kinds: Kinds,
+    pub rng: ChaCha8Rng,
+    pub clock: Clock,
+    /// Where the object with a uid is.
+    pub by_uid: BTreeMap<String, Place>,
+    /// Who names a uid as its owner.
+    pub by_owner: BTreeMap<String, BTreeSet<Place>>,
+}
+
+impl State {
+    /// Now, as `metav1.Time`.
+    pub fn now(&self) -> String {
+        rfc3339(self.clock.now())
+    }
+
+    /// A new uid: a UUID of version 4 from the seed.
+    pub fn uid(&mut self) -> String {
+        let (high, low) = (self.rng.next_u64(), self.rng.next_u64());
+        let version = (high & 0xffff_ffff_ffff_0fff) | 0x4000;
+        let variant = (low & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+        format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            version >> 32,
+            (version >> 16) & 0xffff,
+            version & 0xffff,
+            variant >> 48,
+            variant & 0xffff_ffff_ffff
+        )
+    }
+
+    /// Five characters for `generateName`, from the alphabet that cannot spell words.
+    pub fn suffix(&mut self) -> String {
+        const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+        (0..5).map(|_| char::from(ALPHABET[(self.rng.next_u32() as usize) % ALPHABET.len()])).collect()
+    }
+}
+
+pub struct Inner {
+    state: Mutex<State>,
+    proxy: Mutex<Option<SharedHttp>>,
+    shut: AtomicBool,
+}
+
+impl Inner {
+    /// Nobody panics while holding the lock on purpose; if one did, the state is still whole objects.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
+    }
+}
+
+/// An embedded Kubernetes API server. Clones are the same server.
+#[derive(Clone)]
+pub struct Server {
+    pub(super) inner: Arc<Inner>,
+}
+
+impl Server {
+    /// A server with the built-in kinds and the namespaces `default` and `kube-system`. Names and uids come from the seed,
+    /// times from the clock.
+    #[must_use]
+    pub fn new(clock: Clock, seed: Seed) -> Self {
+        let state = State {
+            store: Store::default(),
+            kinds: Kinds::default(),
+            rng: seed.stream("apiserver"),
+            clock,
+            by_uid: BTreeMap::new(),
+            by_owner: BTreeMap::new(),
+        };
+        let inner = Inner { state: Mutex::new(state), proxy: Mutex::new(None), shut: AtomicBool::new(false) };
+        let server = Self { inner: Arc::new(inner) };
+        for name in BOOTSTRAP_NAMESPACES {
+            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+            server.api().create(resource::NAMESPACES, "", namespace).expect("an empty server takes a namespace");
+        }
+        server
+    }
+
+    /// The verbs in process, under the field manager `coalmine`.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        self.api_as("coalmine")
+    }
+
+    /// The verbs in process, under a field manager of the caller's name.
+    #[must_use]
+    pub fn api_as(&self, manager: &str) -> Api {
+        Api::new(Arc::clone(&self.inner), manager)
+    }
+
+    /// Who carries requests of the `proxy` subresource to pods and services. Without it they answer 503.
+    pub fn set_proxy(&self, sender: SharedHttp) {
+        *self.inner.proxy.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    }
+
+    pub(super) fn proxy(&self) -> Option<SharedHttp> {
+        self.inner.proxy.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets the history of changes, as etcd's compaction does: watches that lag get 410.
+    pub fn compact(&self) {
+        self.inner.lock().store.compact();
+    }
+
+    /// How many changes per kind are kept, see [`super::store::WATCH_HISTORY`].
+    pub fn set_history_limit(&self, limit: usize) {
+        self.inner.lock().store.set_history_limit(limit);
+    }
+
+    /// Ends every watch. The server itself goes with its last clone.
+    pub fn shut_down(&self) {
+        self.inner.shut.store(true, Ordering::Relaxed);
+        self.inner.lock().store.wake_all();
+    }
+}

@@ -1,0 +1,3 @@
+//! What the server refuses, in its own words.
+
+pub mod name;
