@@ -10,7 +10,9 @@
 //! effect (`gc`) before it answers. So garbage collection is not a race here: it is done when the write is done.
 
 mod api;
+mod discovery;
 mod gc;
+mod http;
 mod kinds;
 mod meta;
 mod options;
@@ -20,6 +22,7 @@ mod selector;
 mod server;
 mod status;
 mod store;
+mod table;
 mod validate;
 mod watch;
 

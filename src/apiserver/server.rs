@@ -2,11 +2,13 @@
 
 use super::api::Api;
 use super::gc::Place;
-use super::kinds::{Kinds, resource};
+use super::kinds::{Kind, Kinds, resource};
+use super::status::Status;
 use super::store::Store;
 use crate::sys::clock::{Clock, rfc3339};
 use crate::sys::http::SharedHttp;
 use crate::sys::rng::Seed;
+use jiff::Timestamp;
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use serde_json::json;
@@ -122,6 +124,25 @@ impl Server {
 
     pub(super) fn proxy(&self) -> Option<SharedHttp> {
         self.inner.proxy.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The kind at an address; which is text for a group or version that does not exist, as on the real server.
+    pub(super) fn kind_at(&self, group: &str, version: &str, plural: &str) -> Result<Arc<Kind>, Status> {
+        let state = self.inner.lock();
+        if let Some(kind) = state.kinds.at_path(group, version, plural) {
+            return Ok(Arc::clone(kind));
+        }
+        let known = state.kinds.iter().any(|it| it.group == group && it.version(version).is_some());
+        Err(if known { Status::no_such_resource() } else { Status::no_such_page() })
+    }
+
+    /// All kinds of now, by resource.
+    pub(super) fn kinds(&self) -> Vec<Arc<Kind>> {
+        self.inner.lock().kinds.iter().cloned().collect()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.lock().clock.now()
     }
 
     /// Forgets the history of changes, as etcd's compaction does: watches that lag get 410.

@@ -241,9 +241,10 @@ impl Status {
         self
     }
 
-    pub fn method_not_allowed(plural: &str, group: &str, verb: &str) -> Self {
-        let message = format!("{verb} is not supported on resources of kind \"{}\"", qualified(plural, group));
-        Self::new(405, Reason::MethodNotAllowed, message).about("", group, plural)
+    /// The address is there, the method is not.
+    pub fn method_forbidden() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(405, Reason::MethodNotAllowed, message).about("", "", "")
     }
 
     /// The object as the real server writes it.

@@ -7,9 +7,12 @@ mod prepare;
 mod read;
 mod scale;
 mod update;
+mod version;
 
 pub(super) use delete::{FOREGROUND, ORPHAN, marked};
+pub(super) use prepare::check_subresource;
 pub use read::List;
+pub(super) use version::{at_version, to_storage};
 
 use super::kinds::Kind;
 use super::options::{DeleteOptions, ListOptions, PatchKind, Subresource, Target, WatchOptions, WriteOptions};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Refuses a subresource that the kind does not have.
-pub(super) fn check_subresource(kind: &Kind, subresource: Subresource) -> Result<(), Status> {
+pub fn check_subresource(kind: &Kind, subresource: Subresource) -> Result<(), Status> {
     let version = kind.storage();
     let has = match subresource {
         Subresource::Main => true,

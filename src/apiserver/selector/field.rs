@@ -83,6 +83,11 @@ impl FieldSelector {
         self.terms.iter().all(|term| (value_at(object, &term.field) == term.value) == term.equal)
     }
 
+    /// Adds the term `field=value`.
+    pub fn require(&mut self, field: &str, value: &str) {
+        self.terms.push(Term { field: field.to_owned(), value: value.to_owned(), equal: true });
+    }
+
     /// The name that every match must have, if one is asked for.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

@@ -1,0 +1,37 @@
+//! Versions of one kind: objects are kept in one of them and shown in the one that is asked for.
+
+use crate::apiserver::kinds::Kind;
+use crate::apiserver::status::Status;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The object as the asked version shows it. Versions differ in `apiVersion` only (conversion `None`).
+pub fn at_version(kind: &Kind, version: &str, object: &Arc<Value>) -> Arc<Value> {
+    let own = object.get("kind").and_then(Value::as_str) == Some(kind.kind.as_str());
+    if !own || kind.storage().name == version {
+        return Arc::clone(object);
+    }
+    let mut shown = (**object).clone();
+    shown["apiVersion"] = json!(kind.api_version_of(version));
+    Arc::new(shown)
+}
+
+/// The object in the version that is kept; it must say the version of the address or none.
+pub fn to_storage(kind: &Kind, version: &str, mut object: Value) -> Result<Value, Status> {
+    let expected = kind.api_version_of(version);
+    let Some(root) = object.as_object_mut() else {
+        let message = format!("the object provided is unrecognized (must be of type {})", kind.kind);
+        return Err(Status::bad_request(message));
+    };
+    match root.get("apiVersion").and_then(Value::as_str) {
+        None | Some("") => {}
+        Some(found) if found == expected => {}
+        Some(found) => {
+            let message =
+                format!("the API version in the data ({found}) does not match the expected API version ({expected})");
+            return Err(Status::bad_request(message));
+        }
+    }
+    root.insert("apiVersion".to_owned(), json!(kind.api_version()));
+    Ok(object)
+}

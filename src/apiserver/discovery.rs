@@ -1,0 +1,187 @@
+//! What the server has: groups, versions, kinds; health and version.
+
+use super::http::Document;
+use super::kinds::{Kind, Version};
+use super::options::Subresource;
+use super::server::Server;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The Kubernetes version whose behaviour this server follows.
+pub const GIT_VERSION: &str = "v1.34.3";
+
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const PART_VERBS: [&str; 3] = ["get", "patch", "update"];
+const PROXY_VERBS: [&str; 5] = ["create", "delete", "get", "patch", "update"];
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// The document at a path that is not an object's; None if there is none.
+pub fn answer(server: &Server, path: &str, accept: &str) -> Option<Document> {
+    let path = path.trim_end_matches('/');
+    let kinds = server.kinds();
+    let wants_aggregated = accept.split(',').any(|it| {
+        let it = it.replace(' ', "");
+        it.contains("g=apidiscovery.k8s.io") && it.contains("v=v2;") || it.ends_with("v=v2")
+    });
+    let parts: Vec<_> = path.split('/').skip(1).collect();
+    let document = match parts.as_slice() {
+        ["healthz" | "livez" | "readyz", ..] => {
+            return Some(Document { media: "text/plain; charset=utf-8", text: "ok".to_owned() });
+        }
+        ["version"] => version(),
+        ["api"] if wants_aggregated => return Some(aggregated(&kinds, true)),
+        ["apis"] if wants_aggregated => return Some(aggregated(&kinds, false)),
+        ["api"] => json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [] }),
+        ["apis"] => json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups(&kinds) }),
+        ["apis", group] => group_document(&kinds, group)?,
+        ["api", version] => resources(&kinds, "", version)?,
+        ["apis", group, version] => resources(&kinds, group, version)?,
+        [] | [""] => {
+            json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] })
+        }
+        _ => return None,
+    };
+    Some(Document { media: "application/json", text: document.to_string() })
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1", "minor": "34", "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
+        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)
+    })
+}
+
+/// The versions that each group serves, preferred first.
+fn versions_of(kinds: &[Arc<Kind>]) -> BTreeMap<&str, Vec<&str>> {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for kind in kinds {
+        let versions = groups.entry(&kind.group).or_default();
+        for version in kind.versions.iter().filter(|it| it.served) {
+            if !versions.contains(&version.name.as_str()) {
+                versions.push(&version.name);
+            }
+        }
+    }
+    groups.retain(|_, versions| !versions.is_empty());
+    groups
+}
+
+fn group_value(name: &str, versions: &[&str]) -> Value {
+    let shown = |it: &&str| json!({ "groupVersion": format!("{name}/{it}"), "version": it });
+    let all: Vec<_> = versions.iter().map(shown).collect();
+    json!({ "name": name, "preferredVersion": all.first(), "versions": all })
+}
+
+fn groups(kinds: &[Arc<Kind>]) -> Vec<Value> {
+    let named = versions_of(kinds).into_iter().filter(|(name, _)| !name.is_empty());
+    named.map(|(name, versions)| group_value(name, &versions)).collect()
+}
+
+fn group_document(kinds: &[Arc<Kind>], group: &str) -> Option<Value> {
+    let versions = versions_of(kinds).remove(group).filter(|_| !group.is_empty())?;
+    let mut value = json!({ "kind": "APIGroup", "apiVersion": "v1" });
+    for (key, part) in group_value(group, &versions).as_object()? {
+        value[key] = part.clone();
+    }
+    Some(value)
+}
+
+/// The parts of a kind that have an address of their own: name, kind, verbs.
+fn parts(kind: &Kind, version: &Version) -> Vec<(&'static str, Value, &'static [&'static str])> {
+    let own = json!({ "group": kind.group, "version": version.name, "kind": kind.kind });
+    let mut found: Vec<(&str, Value, &'static [&str])> = Vec::new();
+    if matches!(kind.key.as_str(), "pods" | "services") {
+        let options = json!({ "group": "", "version": "v1", "kind": if kind.key == "pods" { "PodProxyOptions" } else { "ServiceProxyOptions" } });
+        found.push(("proxy", options, &PROXY_VERBS));
+    }
+    if version.scale.is_some() {
+        found.push(("scale", json!({ "group": "autoscaling", "version": "v1", "kind": "Scale" }), &PART_VERBS));
+    }
+    if version.status {
+        found.push(("status", own, &PART_VERBS));
+    }
+    let _ = Subresource::Main;
+    found
+}
+
+fn resources(kinds: &[Arc<Kind>], group: &str, version: &str) -> Option<Value> {
+    let mut list = Vec::new();
+    for kind in kinds.iter().filter(|it| it.group == group) {
+        let Some(served) = kind.version(version) else { continue };
+        let mut value = json!({
+            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": VERBS
+        });
+        if !kind.short_names.is_empty() {
+            value["shortNames"] = json!(kind.short_names);
+        }
+        if !kind.categories.is_empty() {
+            value["categories"] = json!(kind.categories);
+        }
+        list.push(value);
+        for (part, shown, verbs) in parts(kind, served) {
+            let mut value = json!({
+                "name": format!("{}/{part}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
+                "kind": shown["kind"], "verbs": verbs
+            });
+            if shown["group"] != json!(group) {
+                value["group"] = shown["group"].clone();
+                value["version"] = shown["version"].clone();
+            }
+            list.push(value);
+        }
+    }
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    (!list.is_empty()).then(
+        || json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list }),
+    )
+}
+
+/// Aggregated discovery: everything in one document, which spares clients one request per group.
+fn aggregated(kinds: &[Arc<Kind>], core: bool) -> Document {
+    let mut items = Vec::new();
+    for (group, versions) in versions_of(kinds) {
+        if group.is_empty() != core {
+            continue;
+        }
+        let shown: Vec<_> = versions
+            .iter()
+            .map(|version| {
+                let of_version = kinds.iter().filter(|it| it.group == group);
+                let resources: Vec<_> =
+                    of_version.filter_map(|it| it.version(version).map(|served| discovered(it, served))).collect();
+                json!({ "version": version, "resources": resources, "freshness": "Current" })
+            })
+            .collect();
+        let metadata = if core { json!({}) } else { json!({ "name": group }) };
+        items.push(json!({ "metadata": metadata, "versions": shown }));
+    }
+    let value = json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items
+    });
+    Document { media: AGGREGATED, text: value.to_string() }
+}
+
+fn discovered(kind: &Kind, version: &Version) -> Value {
+    let scope = if kind.namespaced { "Namespaced" } else { "Cluster" };
+    let mut value = json!({
+        "resource": kind.plural,
+        "responseKind": { "group": kind.group, "version": version.name, "kind": kind.kind },
+        "scope": scope, "singularResource": kind.singular, "verbs": VERBS
+    });
+    if !kind.short_names.is_empty() {
+        value["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        value["categories"] = json!(kind.categories);
+    }
+    let parts: Vec<_> = parts(kind, version)
+        .into_iter()
+        .map(|(part, shown, verbs)| json!({ "subresource": part, "responseKind": shown, "verbs": verbs }))
+        .collect();
+    if !parts.is_empty() {
+        value["subresources"] = json!(parts);
+    }
+    value
+}

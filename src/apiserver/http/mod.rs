@@ -1,0 +1,75 @@
+//! The HTTP face: addresses, query, bodies, media types. Thin: every answer comes from `Api`.
+
+mod answer;
+mod body;
+mod path;
+mod proxy;
+mod query;
+mod resource;
+
+pub use answer::{Document, Include, Shown};
+
+use super::discovery;
+use super::server::Server;
+use super::status::Status;
+use answer::Answer;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::response::Response;
+use path::Address;
+use std::collections::BTreeMap;
+
+/// Largest body of a request; the real server's limit is 3 MiB as well.
+pub const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
+
+/// A request whose address and query have been read.
+struct Call {
+    method: http::Method,
+    headers: http::HeaderMap,
+    query: BTreeMap<String, String>,
+    body: Body,
+}
+
+impl Call {
+    fn header(&self, name: &http::header::HeaderName) -> &str {
+        self.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+    }
+
+    fn asks(&self, name: &str) -> &str {
+        self.query.get(name).map_or("", String::as_str)
+    }
+}
+
+impl Server {
+    /// The whole HTTP API. The same router serves kube clients in process and sockets.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        Router::new().fallback(handle).layer(DefaultBodyLimit::disable()).with_state(self.clone())
+    }
+}
+
+async fn handle(State(server): State<Server>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let call = Call { method: parts.method, headers: parts.headers, query, body };
+    let address = path::read(parts.uri.path());
+    let accept = answer::accepted(call.header(&http::header::ACCEPT));
+    match respond(&server, address, call, parts.uri.query()).await {
+        Ok(answer) => answer.into_response(&accept),
+        Err(status) => answer::refusal(&status),
+    }
+}
+
+async fn respond(server: &Server, address: Address, call: Call, query: Option<&str>) -> Result<Answer, Status> {
+    match address {
+        Address::Resource(at) => match at.subresource.as_deref() {
+            Some("proxy") => proxy::forward(server, &at, call, query).await,
+            _ => resource::call(server, at, call).await,
+        },
+        Address::Other(path) => {
+            let accept = call.header(&http::header::ACCEPT);
+            discovery::answer(server, &path, accept).map(Answer::Document).ok_or_else(Status::no_such_page)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Requests for objects: which verb is meant, and calling it.
+
+use super::answer::{Answer, Include, Shown};
+use super::path::At;
+use super::{Call, body, query};
+use crate::apiserver::api::{self, Api};
+use crate::apiserver::kinds::Kind;
+use crate::apiserver::options::{PatchKind, Subresource, Target};
+use crate::apiserver::server::Server;
+use crate::apiserver::status::{Reason, Status};
+use crate::apiserver::{List, meta};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A request for a kind that exists, at one of its versions.
+struct Visit {
+    api: Api,
+    kind: Arc<Kind>,
+    at: At,
+    subresource: Subresource,
+    shown: Shown,
+}
+
+pub async fn call(server: &Server, at: At, call: Call) -> Result<Answer, Status> {
+    let kind = server.kind_at(&at.group, &at.version, &at.plural)?;
+    let namespace_fits = match (&at.namespace, kind.namespaced) {
+        (Some(_), namespaced) => namespaced,
+        (None, true) => at.name.is_none(),
+        (None, false) => true,
+    };
+    if !namespace_fits {
+        return Err(Status::no_such_resource());
+    }
+    let subresource = match at.subresource.as_deref() {
+        None => Subresource::Main,
+        Some("status") => Subresource::Status,
+        Some("scale") => Subresource::Scale,
+        Some("finalize") if kind.key == "namespaces" => Subresource::Main,
+        Some(_) => return Err(Status::no_such_resource()),
+    };
+    api::check_subresource(&kind, subresource)?;
+    let include = match call.asks("includeObject") {
+        "None" => Include::None,
+        "Object" => Include::Object,
+        _ => Include::Metadata,
+    };
+    let visit = Visit { api: server.api(), kind, at, subresource, shown: Shown { now: server.now(), include } };
+    visit.dispatch(call).await
+}
+
+impl Visit {
+    async fn dispatch(self, call: Call) -> Result<Answer, Status> {
+        let watching = self.at.watch || query::is_true(call.asks("watch"));
+        match (&call.method, self.at.name.is_some()) {
+            (&Method::GET, _) if watching => self.watch(&call),
+            (&Method::GET, true) => {
+                let object = self.api.get_part(&self.target())?;
+                Ok(self.object(object, StatusCode::OK))
+            }
+            (&Method::GET, false) => {
+                let list = self.api.list(&self.kind.key, self.at.namespace.as_deref(), &query::list(&call)?)?;
+                Ok(self.list(list))
+            }
+            (&Method::POST, false) => self.create(call).await,
+            (&Method::PUT, true) => self.update(call).await,
+            (&Method::PATCH, true) => self.patch(call).await,
+            (&Method::DELETE, true) if self.subresource == Subresource::Main => self.delete(call).await,
+            (&Method::DELETE, false) => self.delete_collection(call).await,
+            _ => Err(Status::method_forbidden()),
+        }
+    }
+
+    fn target(&self) -> Target<'_> {
+        let namespace = self.at.namespace.as_deref().unwrap_or_default();
+        let name = self.at.name.as_deref().unwrap_or_default();
+        Target { subresource: self.subresource, ..Target::new(&self.kind.key, namespace, name) }
+    }
+
+    fn object(&self, object: Arc<Value>, code: StatusCode) -> Answer {
+        let (kind, version) = (Arc::clone(&self.kind), self.at.version.clone());
+        Answer::Object { kind, version, object, code, options: self.shown }
+    }
+
+    fn list(&self, list: List) -> Answer {
+        let (kind, version) = (Arc::clone(&self.kind), self.at.version.clone());
+        Answer::List { kind, version, list, options: self.shown }
+    }
+
+    fn watch(&self, call: &Call) -> Result<Answer, Status> {
+        let mut options = query::watch(call)?;
+        if let Some(name) = &self.at.name {
+            let selector = options.field_selector.get_or_insert_default();
+            selector.require("metadata.name", name);
+        }
+        let stream = self.api.watch(&self.kind.key, self.at.namespace.as_deref(), options)?;
+        let (kind, version) = (Arc::clone(&self.kind), self.at.version.clone());
+        Ok(Answer::Watch { kind, version, stream, options: self.shown })
+    }
+
+    async fn decoded(&self, call: Call) -> Result<Value, Status> {
+        let media = body::media_type(&call);
+        let bytes = body::read(call.body).await?;
+        let object = body::object(&bytes, &media, &self.kind.kind)?;
+        if self.subresource == Subresource::Scale {
+            return Ok(object);
+        }
+        api::to_storage(&self.kind, &self.at.version, object)
+    }
+
+    async fn create(self, call: Call) -> Result<Answer, Status> {
+        let options = query::write(&call)?;
+        let object = self.decoded(call).await?;
+        let namespace = self.at.namespace.as_deref().unwrap_or_default();
+        let stored = self.api.create_with(&self.kind.key, namespace, object, &options)?;
+        Ok(self.object(stored, StatusCode::CREATED))
+    }
+
+    async fn update(self, call: Call) -> Result<Answer, Status> {
+        let options = query::write(&call)?;
+        let object = self.decoded(call).await?;
+        let stored = self.api.update_with(&self.target(), object, &options)?;
+        Ok(self.object(stored, StatusCode::OK))
+    }
+
+    async fn patch(self, call: Call) -> Result<Answer, Status> {
+        let options = query::write(&call)?;
+        let media = body::media_type(&call);
+        let manager = call.asks("fieldManager").to_owned();
+        let force = query::is_true(call.asks("force"));
+        let kind = match media.as_str() {
+            "application/json-patch+json" => PatchKind::Json,
+            "application/merge-patch+json" => PatchKind::Merge,
+            "application/strategic-merge-patch+json" if !self.kind.custom => PatchKind::Strategic,
+            "application/apply-patch+yaml" => PatchKind::Apply { field_manager: manager, force },
+            _ => return Err(unsupported_patch(&self.kind)),
+        };
+        let bytes = body::read(call.body).await?;
+        let value = match kind {
+            PatchKind::Apply { .. } => api::to_storage(&self.kind, &self.at.version, body::yaml(&bytes)?)?,
+            _ => body::patch(&bytes)?,
+        };
+        let (stored, created) = self.api.patch_with(&self.target(), &kind, value, &options)?;
+        Ok(self.object(stored, if created { StatusCode::CREATED } else { StatusCode::OK }))
+    }
+
+    async fn delete_options(&self, call: Call) -> Result<(Call, Value), Status> {
+        let media = body::media_type(&call);
+        let Call { method, headers, query, body } = call;
+        let bytes = body::read(body).await?;
+        let value = if bytes.is_empty() { Value::Null } else { body::object(&bytes, &media, "DeleteOptions")? };
+        Ok((Call { method, headers, query, body: axum::body::Body::empty() }, value))
+    }
+
+    async fn delete(self, call: Call) -> Result<Answer, Status> {
+        let (call, value) = self.delete_options(call).await?;
+        let options = query::delete(&call, &value)?;
+        let target = self.target();
+        let object = self.api.delete(target.resource, target.namespace, target.name, &options)?;
+        // The real server answers with the object while it is still going, with a Status once it is gone; pods, services
+        // and a few others always answer with themselves.
+        let shows_object = meta::is_terminating(&object)
+            || matches!(self.kind.key.as_str(), "pods" | "services" | "serviceaccounts" | "namespaces");
+        if shows_object {
+            return Ok(self.object(object, StatusCode::OK));
+        }
+        let details = json!({
+            "name": target.name, "group": self.kind.group, "kind": self.kind.plural, "uid": meta::text(&object, "uid")
+        });
+        let details = without_empty(details);
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details
+        });
+        Ok(self.object(Arc::new(status), StatusCode::OK))
+    }
+
+    async fn delete_collection(self, call: Call) -> Result<Answer, Status> {
+        let (call, value) = self.delete_options(call).await?;
+        let options = query::delete(&call, &value)?;
+        let list = query::list(&call)?;
+        let gone = self.api.delete_collection(&self.kind.key, self.at.namespace.as_deref(), &list, &options)?;
+        Ok(self.list(gone))
+    }
+}
+
+fn without_empty(mut value: Value) -> Value {
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|_, value| value.as_str() != Some(""));
+    }
+    value
+}
+
+fn unsupported_patch(kind: &Kind) -> Status {
+    let mut accepted = vec!["application/json-patch+json", "application/merge-patch+json"];
+    if !kind.custom {
+        accepted.push("application/strategic-merge-patch+json");
+    }
+    accepted.push("application/apply-patch+yaml");
+    let message = format!(
+        "the body of the request was in an unknown format - accepted media types include: {}",
+        accepted.join(", ")
+    );
+    Status::new(415, Reason::UnsupportedMediaType, message)
+}
