@@ -46,6 +46,7 @@ pub struct ContainerSpec {
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     pub node_ip: String,
+    pub node_name: String,
     pub pod_ip: String,
     /// The container's name in the pod.
     pub name: String,
