@@ -1,7 +1,9 @@
 //! The embedded API as this station uses it: the few verbs, and one way to follow a kind.
 
 use super::queue::{Key, Queue};
-use crate::apiserver::{Api, DeleteOptions, ListOptions, PatchKind, Preconditions, Status, Target, WatchEventKind, WatchOptions};
+use crate::apiserver::{
+    Api, DeleteOptions, ListOptions, PatchKind, Preconditions, Status, Target, WatchEventKind, WatchOptions,
+};
 use crate::workload::json::{name, namespace, uid};
 use futures_util::StreamExt;
 use serde_json::Value;

@@ -148,9 +148,7 @@ mod tests {
     #[test]
     fn a_selector_holds_when_all_of_its_parts_do() {
         let labels = json!({"app": "podinfo", "tier": "web"});
-        let expression = |operator: &str, key: &str, values: &[&str]| {
-            json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]})
-        };
+        let expression = |operator: &str, key: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
         for (case, selector, expected) in [
             ("a label that is there", json!({"matchLabels": {"app": "podinfo"}}), true),
             ("a label with another value", json!({"matchLabels": {"app": "other"}}), false),

@@ -25,7 +25,9 @@ mod view;
 
 use super::client::{Client, add_all};
 use super::events::Recorder;
-use super::json::{controller_reference, controller_uid, is_deleting, is_finished, list, name, namespace, selects, text, uid};
+use super::json::{
+    controller_reference, controller_uid, is_deleting, is_finished, list, name, namespace, selects, text, uid,
+};
 use super::queue::{Key, Queue, Work};
 use crate::apiserver::{Status as ApiStatus, resource};
 use crate::sys::clock::{Clock, rfc3339};
@@ -115,9 +117,8 @@ impl Controller {
     fn live_pods(&self, sets: &[Arc<Value>]) -> BTreeMap<String, usize> {
         let Some(first) = sets.first() else { return BTreeMap::new() };
         let pods = self.client.list(resource::PODS, Some(namespace(first)));
-        let live = |set: &Value| {
-            pods.iter().filter(|it| controller_uid(it) == Some(uid(set)) && !is_finished(it)).count()
-        };
+        let live =
+            |set: &Value| pods.iter().filter(|it| controller_uid(it) == Some(uid(set)) && !is_finished(it)).count();
         sets.iter().map(|set| (name(set).to_owned(), live(set))).collect()
     }
 

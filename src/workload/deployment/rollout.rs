@@ -6,13 +6,29 @@ use std::collections::BTreeMap;
 /// What the controller has to do to the world, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
-    CreateReplicaSet { name: String, hash: String, replicas: i64, annotations: BTreeMap<String, String> },
-    UpdateReplicaSet { name: String, replicas: i64, min_ready_seconds: i64, annotations: BTreeMap<String, String> },
-    DeleteReplicaSet { name: String },
+    CreateReplicaSet {
+        name: String,
+        hash: String,
+        replicas: i64,
+        annotations: BTreeMap<String, String>,
+    },
+    UpdateReplicaSet {
+        name: String,
+        replicas: i64,
+        min_ready_seconds: i64,
+        annotations: BTreeMap<String, String>,
+    },
+    DeleteReplicaSet {
+        name: String,
+    },
     /// The Deployment's own revision annotation.
-    SetRevision { revision: String },
+    SetRevision {
+        revision: String,
+    },
     /// A `ScalingReplicaSet` event.
-    Scaled { message: String },
+    Scaled {
+        message: String,
+    },
 }
 
 /// One pass over a Deployment: its ReplicaSets as they will be once the changes so far are made.

@@ -124,7 +124,8 @@ fn has_progressed(before: &Status, after: &Status) -> bool {
 
 /// `DeploymentTimedOut`.
 fn has_timed_out(deployment: &Deployment, status: &Status, now: Timestamp) -> bool {
-    let (Some(deadline), Some(condition)) = (deployment.progress_deadline_seconds, status.condition(PROGRESSING)) else {
+    let (Some(deadline), Some(condition)) = (deployment.progress_deadline_seconds, status.condition(PROGRESSING))
+    else {
         return false;
     };
     match condition.reason.as_str() {

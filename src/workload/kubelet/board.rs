@@ -351,7 +351,8 @@ mod tests {
     fn a_condition_keeps_its_time_while_its_status_stays() {
         let mut board = board("Always");
         let at = |second| Timestamp::from_second(second).unwrap();
-        let ready = |status: &Value| crate::workload::json::condition(&json!({ "status": status }), "Ready").cloned().unwrap();
+        let ready =
+            |status: &Value| crate::workload::json::condition(&json!({ "status": status }), "Ready").cloned().unwrap();
         let first = ready(&board.status("", at(1)));
         assert_eq!(first["message"], "containers with unready status: [a b]");
         board.main[0].ready = true;
@@ -363,7 +364,10 @@ mod tests {
             container.state = State::Running { since: at(3) };
         }
         let third = ready(&board.status("", at(3)));
-        assert_eq!((third["status"].as_str(), third["lastTransitionTime"].as_str()), (Some("True"), Some("1970-01-01T00:00:03Z")));
+        assert_eq!(
+            (third["status"].as_str(), third["lastTransitionTime"].as_str()),
+            (Some("True"), Some("1970-01-01T00:00:03Z"))
+        );
     }
 
     #[test]

@@ -101,7 +101,9 @@ impl Worker {
             let failed_at = Instant::now();
             self.event(at, Kind::Warning, "Failed", &format!("Failed to pull image \"{image}\": {error}"));
             self.event(at, Kind::Warning, "Failed", "Error: ErrImagePull");
-            self.change_container(at, |it| it.state = State::Waiting { reason: "ErrImagePull", message: error.clone() });
+            self.change_container(at, |it| {
+                it.state = State::Waiting { reason: "ErrImagePull", message: error.clone() }
+            });
             backoff.next(failed_at);
             tokio::time::sleep(RELIST).await;
             let message = format!("Back-off pulling image \"{image}\"");
@@ -132,7 +134,12 @@ impl Worker {
     }
 
     /// Starts the process; an error is the end of a container that never ran.
-    async fn start(&self, at: usize, spec: &Value, volumes: &BTreeMap<String, Texts>) -> Result<Arc<dyn Process>, Ended> {
+    async fn start(
+        &self,
+        at: usize,
+        spec: &Value,
+        volumes: &BTreeMap<String, Texts>,
+    ) -> Result<Arc<dyn Process>, Ended> {
         let container = loop {
             match self.configure(at, spec, volumes) {
                 Ok(container) => break container,

@@ -22,7 +22,7 @@ pub const NODE_IP: &str = "172.18.0.2";
 /// Pods that the node says it takes (the kubelet's default is 110; nothing here runs out).
 const CAPACITY_PODS: &str = "1000";
 
-pub(super) struct Node {
+pub(in crate::workload) struct Node {
     pub(super) client: Client,
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) clock: Clock,
@@ -42,7 +42,7 @@ struct Shared {
 }
 
 impl Node {
-    pub(super) fn new(
+    pub(in crate::workload) fn new(
         client: Client,
         runtime: Arc<dyn Runtime>,
         (clock, seed, timing): (Clock, Seed, Timing),

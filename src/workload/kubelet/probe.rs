@@ -15,11 +15,25 @@ const USER_AGENT: &str = "kube-probe/1.34";
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Action {
     /// GET this path; 200 to 399 is success.
-    Http { scheme: String, host: String, port: Option<u16>, path: String, headers: Vec<(String, String)> },
-    Tcp { port: Option<u16> },
+    Http {
+        scheme: String,
+        host: String,
+        port: Option<u16>,
+        path: String,
+        headers: Vec<(String, String)>,
+    },
+    Tcp {
+        port: Option<u16>,
+    },
     /// `podcli check http URL`, as podinfo's manifests use it: an HTTP GET from inside the container.
-    Podcli { port: u16, path: String, address: String },
-    Unsupported { why: String },
+    Podcli {
+        port: u16,
+        path: String,
+        address: String,
+    },
+    Unsupported {
+        why: String,
+    },
 }
 
 /// One probe of a container, with Kubernetes' defaults filled in.
@@ -52,7 +66,8 @@ impl Probe {
             timeout: seconds("/timeoutSeconds", 1, 1),
             success_threshold: times("/successThreshold").max(1),
             failure_threshold: if failures == 0 { 3 } else { failures },
-            grace: int(probe, "/terminationGracePeriodSeconds").map(|_| seconds("/terminationGracePeriodSeconds", 0, 0)),
+            grace: int(probe, "/terminationGracePeriodSeconds")
+                .map(|_| seconds("/terminationGracePeriodSeconds", 0, 0)),
         })
     }
 
@@ -101,11 +116,7 @@ impl Probe {
     }
 }
 
-fn judge(
-    answer: Result<crate::sys::http::Response, HttpError>,
-    url: &str,
-    address: &str,
-) -> Result<(), String> {
+fn judge(answer: Result<crate::sys::http::Response, HttpError>, url: &str, address: &str) -> Result<(), String> {
     match answer {
         Ok(response) => match response.status().as_u16() {
             200..=399 => Ok(()),
@@ -114,7 +125,9 @@ fn judge(
         Err(HttpError::Timeout) => {
             Err(format!("Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"))
         }
-        Err(HttpError::Refused { .. }) => Err(format!("Get \"{url}\": dial tcp {address}: connect: connection refused")),
+        Err(HttpError::Refused { .. }) => {
+            Err(format!("Get \"{url}\": dial tcp {address}: connect: connection refused"))
+        }
         Err(error) => Err(format!("Get \"{url}\": {error}")),
     }
 }
@@ -217,17 +230,35 @@ mod tests {
     fn defaults_are_those_of_kubernetes() {
         let probe = probe(json!({"tcpSocket": {"port": "http"}}));
         assert_eq!(probe.action, Action::Tcp { port: Some(9898) });
-        assert_eq!((probe.initial_delay, probe.period, probe.timeout), (Duration::ZERO, Duration::from_secs(10), Duration::from_secs(1)));
+        assert_eq!(
+            (probe.initial_delay, probe.period, probe.timeout),
+            (Duration::ZERO, Duration::from_secs(10), Duration::from_secs(1))
+        );
         assert_eq!((probe.success_threshold, probe.failure_threshold), (1, 3));
     }
 
     #[test]
     fn podinfos_own_check_is_understood_and_other_commands_are_not() {
         let exec = |command: &[&str]| probe(json!({"exec": {"command": command}})).action;
-        let podcli = |port, path: &str, address: &str| Action::Podcli { port, path: path.to_owned(), address: address.to_owned() };
-        assert_eq!(exec(&["podcli", "check", "http", "localhost:9898/readyz"]), podcli(9898, "/readyz", "localhost:9898/readyz"));
-        assert_eq!(exec(&["podcli", "check", "http", "--timeout=1s", "http://localhost/healthz"]), podcli(80, "/healthz", "http://localhost/healthz"));
-        for other in [&["podcli", "check", "grpc", "localhost:9999"][..], &["sh", "-c", "true"], &["podcli", "check", "http"], &[]] {
+        let podcli = |port, path: &str, address: &str| Action::Podcli {
+            port,
+            path: path.to_owned(),
+            address: address.to_owned(),
+        };
+        assert_eq!(
+            exec(&["podcli", "check", "http", "localhost:9898/readyz"]),
+            podcli(9898, "/readyz", "localhost:9898/readyz")
+        );
+        assert_eq!(
+            exec(&["podcli", "check", "http", "--timeout=1s", "http://localhost/healthz"]),
+            podcli(80, "/healthz", "http://localhost/healthz")
+        );
+        for other in [
+            &["podcli", "check", "grpc", "localhost:9999"][..],
+            &["sh", "-c", "true"],
+            &["podcli", "check", "http"],
+            &[],
+        ] {
             assert!(matches!(exec(other), Action::Unsupported { .. }), "{other:?}");
         }
     }
@@ -239,9 +270,6 @@ mod tests {
         let answers = [true, false, true, true, true, false, false, true, false, false, false, false];
         let seen: Vec<_> = answers.iter().map(|it| tally.add(&probe, *it)).collect();
         let none = None;
-        assert_eq!(
-            seen,
-            [none, none, none, Some(true), none, none, none, none, none, none, Some(false), none]
-        );
+        assert_eq!(seen, [none, none, none, Some(true), none, none, none, none, none, none, Some(false), none]);
     }
 }

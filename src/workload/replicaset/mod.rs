@@ -6,7 +6,8 @@ mod rank;
 use super::client::{Client, add_all};
 use super::events::Recorder;
 use super::json::{
-    controller_reference, controller_uid, is_active, is_deleting, list, name, namespace, part, selects, text, texts, uid,
+    controller_reference, controller_uid, is_active, is_deleting, list, name, namespace, part, selects, text, texts,
+    uid,
 };
 use super::names;
 use super::queue::{Key, Queue, Work};
