@@ -4,8 +4,8 @@
 //! rate and latency beside their limits, strikes used, and the event. Lines of a controller's tick wait for the status that the
 //! tick writes (or for time to pass), so that the strike which a line reports is counted in it.
 
-use crate::event::{ClockKind, Envelope, Event, Expectation, RunEnded, RunStarted};
-use crate::state::{CheckState, Entry, EntryKind, LabState, Tone, words};
+use crate::event::{ClockKind, Envelope, Event, Expectation, RunEnded, RunStarted, StepState};
+use crate::state::{CheckState, Entry, EntryKind, LabState, Told, Tone, words};
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct Options {
 impl Options {
     /// Whole lines without colour: for pipes and files.
     pub const PLAIN: Self = Self { width: None, colours: false, ascii: false };
+
+    fn sign(self, tone: Tone) -> char {
+        if self.ascii { tone.ascii_sign() } else { tone.sign() }
+    }
 }
 
 /// Under this width a line's numbers and its event take a line each.
@@ -42,7 +46,8 @@ pub struct Lines {
 #[derive(Debug)]
 struct Waiting {
     entry: Entry,
-    weight: i64,
+    /// The canary's weight, where it is not the one at the end of the tick.
+    weight: Option<i64>,
 }
 
 impl Lines {
@@ -84,11 +89,15 @@ impl Lines {
 
     fn queue(&mut self, envelope: &Envelope) {
         let Some(entry) = Entry::of(envelope) else { return };
-        if entry.kind == EntryKind::Lab {
-            self.lab_line(&entry);
+        let is_lab = self.state.scenario_started_ms.is_none() || entry.kind == EntryKind::Lab;
+        if is_lab {
+            self.lab_line(envelope, &entry);
             return;
         }
-        self.waiting.push(Waiting { entry, weight: self.state.live_weight() });
+        // The route changes with the event or just after; only a rollback is read with the weight it found.
+        let keeps_weight = matches!(&self.state.release.last_told, Some((_, Told::RollingBack(_))));
+        let weight = keeps_weight.then(|| self.state.live_weight());
+        self.waiting.push(Waiting { entry, weight });
         // Only what the controller says waits for its status.
         if self.waiting.iter().all(|it| it.entry.kind != EntryKind::Controller) {
             self.flush();
@@ -102,9 +111,12 @@ impl Lines {
             let head = column_heads(self.options);
             self.out.push_str(&head);
         }
+        let mut last_row = String::new();
         for it in &waiting {
-            let line = self.line(it);
+            let row = self.numbers(it).row();
+            let line = self.line(it, &row, row == last_row);
             self.out.push_str(&line);
+            last_row = row;
         }
     }
 
@@ -116,32 +128,45 @@ impl Lines {
         self.out.push('\n');
     }
 
-    fn lab_line(&mut self, entry: &Entry) {
+    /// Before the scenario there is nothing to stand in columns. Steps are told when they begin only where they take a
+    /// person's time, which on the simulated clock they do not.
+    fn lab_line(&mut self, envelope: &Envelope, entry: &Entry) {
         self.flush();
-        let text = format!("{:>8}  {}", self.state.time(entry.at_ms), entry.text);
+        let begins = matches!(&envelope.event, Event::LabStep(it) if it.state == StepState::Started);
+        if begins && self.state.clock() == Some(ClockKind::Simulated) {
+            return;
+        }
+        let text = format!("{} {}", self.options.sign(entry.tone), one_line(&entry.text));
+        let text =
+            wrapped(&painted(&text, entry.tone, self.options), self.options.width.unwrap_or(usize::MAX).max(30), 4);
         self.out.push_str(&for_terminal(&text, self.options));
         self.out.push('\n');
     }
 
-    fn line(&self, waiting: &Waiting) -> String {
-        let (state, entry) = (&self.state, &waiting.entry);
-        let phase = if state.release.phase.name().is_empty() { "-" } else { state.release.phase.name() };
-        let numbers = Numbers {
-            time: state.time(entry.at_ms),
-            phase,
-            weight: format!("{} %", waiting.weight),
+    fn numbers(&self, waiting: &Waiting) -> Numbers<'static> {
+        let state = &self.state;
+        Numbers {
+            time: state.time(waiting.entry.at_ms),
+            phase: if state.release.phase.name().is_empty() { "-" } else { state.release.phase.name() },
+            weight: format!("{} %", waiting.weight.unwrap_or(state.live_weight())),
             success: state.success_check().map_or_else(|| "-".to_owned(), beside_limit),
             latency: state.latency_check().map_or_else(|| "-".to_owned(), beside_limit),
             strikes: format!("{}/{}", state.release.strikes, state.threshold()),
-        };
-        let sign = if self.options.ascii { entry.tone.ascii_sign() } else { entry.tone.sign() };
-        let event = painted(&format!("{sign} {}", one_line(&entry.text)), entry.tone, self.options);
+        }
+    }
+
+    /// In a narrow terminal, numbers that are those of the line before are not said again.
+    fn line(&self, waiting: &Waiting, row: &str, is_repeated: bool) -> String {
+        let entry = &waiting.entry;
+        let event = format!("{} {}", self.options.sign(entry.tone), one_line(&entry.text));
+        let event = painted(&event, entry.tone, self.options);
         let line = match self.options.width {
             Some(width) if width < WIDE => {
-                format!("{}\n         {}\n", numbers.row(), wrapped(&event, width.max(30) - 9, 9))
+                let row = if is_repeated { String::new() } else { format!("{row}\n") };
+                format!("{row}         {}\n", wrapped(&event, width.max(30) - 9, 11))
             }
-            Some(width) => format!("{}  {}\n", numbers.row(), wrapped(&event, width - NUMBERS - 2, NUMBERS + 2)),
-            None => format!("{}  {event}\n", numbers.row()),
+            Some(width) => format!("{row}  {}\n", wrapped(&event, width - NUMBERS - 2, NUMBERS + 4)),
+            None => format!("{row}  {event}\n"),
         };
         for_terminal(&line, self.options)
     }
@@ -157,7 +182,7 @@ pub fn all(events: &[Envelope], options: Options) -> String {
 }
 
 /// Width of [`Numbers::row`].
-const NUMBERS: usize = 67;
+const NUMBERS: usize = 71;
 
 struct Numbers<'a> {
     time: String,
@@ -171,7 +196,7 @@ struct Numbers<'a> {
 impl Numbers<'_> {
     fn row(&self) -> String {
         let Self { time, phase, weight, success, latency, strikes } = self;
-        format!("{time:>7}  {phase:<12} {weight:>6}  {success:>13}  {latency:>13}  {strikes:>6}")
+        format!("{time:>7}  {phase:<16} {weight:>6}  {success:>13}  {latency:>13}  {strikes:>6}")
     }
 }
 
@@ -265,8 +290,7 @@ pub fn verdict(state: &LabState, ended: &RunEnded, options: Options) -> String {
 
 fn expectation(it: &Expectation, options: Options) -> String {
     let (word, tone) = if it.met { ("met   ", Tone::Good) } else { ("NOT MET", Tone::Bad) };
-    let sign = if options.ascii { tone.ascii_sign() } else { tone.sign() };
-    let head = painted(&format!("{sign} {word:<7}"), tone, options);
+    let head = painted(&format!("{} {word:<7}", options.sign(tone)), tone, options);
     let seen = if it.seen.is_empty() { String::new() } else { format!(" (seen: {})", it.seen) };
     format!("  {head} {}{}\n", one_line(&it.text), one_line(&seen))
 }

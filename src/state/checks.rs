@@ -76,6 +76,6 @@ mod tests {
             state.take(1, value);
             assert_eq!(state.is_violated(), violated, "{value:?}");
         }
-        assert_eq!((state.violations, state.series.points().len()), (2, 4));
+        assert_eq!((state.violations, state.series.points().count()), (2, 4));
     }
 }

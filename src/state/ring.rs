@@ -69,41 +69,60 @@ pub struct Point {
     pub violated: bool,
 }
 
-/// Values over the whole run. When the limit is reached, neighbours are merged in pairs: the plot gets coarser but keeps
-/// its beginning, its end and its violations.
+/// Values over the whole run. When the limit is reached, neighbours are merged in pairs and so are later ones: the plot gets
+/// evenly coarser but keeps its beginning, its end and its violations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     points: Vec<Point>,
     limit: usize,
+    /// How many measurements one point stands for.
+    stride: u32,
+    /// The point being made, and of how many measurements so far.
+    pending: Option<(Point, u32)>,
+    last: Option<Point>,
 }
 
 impl Series {
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { points: Vec::new(), limit: limit.max(4) }
+        Self { points: Vec::new(), limit: limit.max(4), stride: 1, pending: None, last: None }
     }
 
     pub fn push(&mut self, point: Point) {
-        if self.points.len() >= self.limit {
-            self.points = self.points.chunks(2).map(merged).collect();
+        self.last = Some(point);
+        let (made, count) = self.pending.map_or((point, 0), |(made, count)| (merged(made, point), count));
+        if count + 1 < self.stride {
+            self.pending = Some((made, count + 1));
+            return;
         }
-        self.points.push(point);
+        self.pending = None;
+        self.points.push(made);
+        if self.points.len() >= self.limit {
+            self.halve();
+        }
     }
 
-    #[must_use]
-    pub fn points(&self) -> &[Point] {
-        &self.points
+    /// Oldest first.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        self.points.iter().copied().chain(self.pending.map(|(point, _)| point))
     }
 
+    /// The newest measurement as it came.
     #[must_use]
     pub fn last(&self) -> Option<Point> {
-        self.points.last().copied()
+        self.last
+    }
+
+    fn halve(&mut self) {
+        let (first, rest) = self.points.split_at(1);
+        let halves = rest.chunks(2).map(|pair| merged(pair[0], pair[pair.len() - 1]));
+        self.points = first.iter().copied().chain(halves).collect();
+        self.stride = self.stride.saturating_mul(2);
     }
 }
 
 /// The later of two points, unless only the earlier one says something.
-fn merged(pair: &[Point]) -> Point {
-    let (first, last) = (pair[0], pair[pair.len() - 1]);
+fn merged(first: Point, last: Point) -> Point {
     let first_says_more = (first.violated && !last.violated) || (first.value.is_some() && last.value.is_none());
     if first_says_more { first } else { last }
 }
@@ -128,10 +147,13 @@ mod tests {
         for at_ms in 0..10_000 {
             series.push(Point { at_ms, value: Some(1.0), violated: at_ms == 4_242 });
         }
-        assert!(series.points().len() <= 64);
-        assert!(series.points().iter().any(|it| it.violated && it.at_ms == 4_242));
-        assert!(series.points()[0].at_ms < 1_000);
+        let points: Vec<Point> = series.points().collect();
+        assert!(points.len() <= 64, "{}", points.len());
+        assert!(points.iter().any(|it| it.violated && it.at_ms == 4_242));
+        assert_eq!(points[0].at_ms, 0);
         assert_eq!(series.last().map(|it| it.at_ms), Some(9_999));
-        assert!(series.points().is_sorted_by_key(|it| it.at_ms));
+        assert!(points.is_sorted_by_key(|it| it.at_ms));
+        let widest = points.windows(2).map(|it| it[1].at_ms - it[0].at_ms).max();
+        assert!(widest < Some(600), "an even plot has no hole of {widest:?}");
     }
 }

@@ -64,7 +64,7 @@ impl Tone {
             Self::Plain => '·',
             Self::Act => '▸',
             Self::Good => '✔',
-            Self::Warning => '⚠',
+            Self::Warning => '!',
             Self::Bad => '✖',
         }
     }
