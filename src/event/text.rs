@@ -174,7 +174,12 @@ impl Display for Note {
 
 impl Display for RunEnded {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.outcome.words(), self.why)
+        // Most reasons begin with the outcome themselves.
+        if self.why.starts_with(self.outcome.words()) {
+            f.write_str(&self.why)
+        } else {
+            write!(f, "{}: {}", self.outcome.words(), self.why)
+        }
     }
 }
 

@@ -50,11 +50,11 @@ pub enum Approval {
 }
 
 impl Approval {
-    /// `the release to start`, …: fits after "approval for".
+    /// Fits after "approval of".
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::Rollout => "the release to start",
+            Self::Rollout => "the release's start",
             Self::TrafficIncrease => "more traffic",
             Self::Promotion => "the promotion",
         }

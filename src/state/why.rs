@@ -27,13 +27,13 @@ impl Why {
 pub fn why(state: &LabState) -> Why {
     if let Some(ended) = &state.ended {
         let tone = if ended.as_expected() { Tone::Good } else { Tone::Bad };
-        return Why::new(tone, format!("{}: {}", ended.outcome.words(), ended.why), ended.next.clone());
+        return Why::new(tone, ended.to_string(), ended.next.clone());
     }
     if state.scenario_started_ms.is_none() {
         return making_the_lab(state);
     }
     match state.release.phase {
-        Phase::None => Why::new(Tone::Plain, "the controller has not taken up the canary yet", "its next tick does"),
+        Phase::None => Why::new(Tone::Plain, "the controller has not taken up the canary yet", ""),
         Phase::Initializing => not_ready(state, "initialising the primary"),
         Phase::Initialized => ready(state),
         Phase::Waiting | Phase::Progressing | Phase::WaitingPromotion => analysing(state),
@@ -124,7 +124,7 @@ fn at_gate(state: &LabState, approval: Approval, hook: &str) -> Why {
         (used, threshold) => format!(", {used} of {threshold} strikes"),
     };
     let waited = span(state.now_ms.saturating_sub(since));
-    let text = format!("waiting for the gate {hook}: approval for {}{strikes}; {waited} so far", approval.words());
+    let text = format!("waiting for approval of {} by webhook {hook}{strikes}; {waited} so far", approval.words());
     Why::new(Tone::Warning, text, "open the gate to go on")
 }
 
