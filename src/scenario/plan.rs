@@ -75,6 +75,7 @@ pub enum When {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     Release(Release),
+    /// In force until it is turned off: pods that come later get it too.
     FaultOn {
         spec: FaultSpec,
         target: FaultTarget,
