@@ -192,6 +192,10 @@ pub enum StatusWrite {
     /// Everything at once, with the template's hash and the tracked configs as they are now.
     Sync(Sync),
     SetPhase(Phase),
+    /// Phase WaitingPromotion, weight zero, and these iterations: one less than the policy's, so -1 for a weighted canary.
+    WaitForPromotion {
+        iterations: i64,
+    },
     SetWeight(i64),
     SetIterations(i64),
     SetFailedChecks(i64),
@@ -337,6 +341,8 @@ impl AnalysisStatus {
 pub enum Outcome {
     /// After this step; nothing else happens until the next tick.
     Ended(Step),
+    /// For acts that are not ticks (deletion): it failed in these words and is to be tried again.
+    Failed(String),
     /// The answer at this place (0-based) is not of the kind that was asked for: these are not the answers of this tick.
     Mismatch { at: usize, asked: String },
 }

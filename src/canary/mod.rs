@@ -12,8 +12,30 @@
 //! provider or kind of target is stopped with a Warning event that says so. `docs/flagger-open-points.md` lists what
 //! Flagger's behaviour leaves open and what was chosen here.
 
+pub mod admission;
+pub mod alerts;
+mod analysis;
 pub mod ask;
+pub mod check;
+mod context;
+pub mod deletion;
+pub mod detect;
+pub mod hash;
+pub mod hooks;
+mod initialize;
+mod messages;
+mod objects;
+pub mod policy;
+mod promote;
+pub mod query;
+pub mod readiness;
+mod rollback;
+mod routes;
 mod script;
+mod start;
+pub mod status;
+pub mod strategy;
+pub mod template;
 pub mod tick;
 
 pub use ask::{
@@ -21,4 +43,6 @@ pub use ask::{
     MetricServer, Next, Outcome, Query, QueryError, Settings, Severity, StatusWrite, Step, Strategy, Sync, Tell, Turn,
     Write,
 };
+pub use deletion::finalize;
+pub use policy::policy;
 pub use tick::tick;

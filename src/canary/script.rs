@@ -14,6 +14,8 @@ use serde_json::Value;
 pub(super) enum Stop {
     /// The answer is not there yet.
     Suspend(Box<Ask>),
+    /// Something failed, in these words. A step turns it into a Warning event and ends the tick ([`super::context::Tick::step`]).
+    Failed(String),
     /// The tick is over after this step.
     End(Step),
     Mismatch {
@@ -24,6 +26,21 @@ pub(super) enum Stop {
 
 /// What a tick's code returns.
 pub(super) type Run<T> = Result<T, Stop>;
+
+/// Says what was being done when something failed.
+pub(super) trait Context<T> {
+    /// Rewrites the words of a failure; everything else passes.
+    fn context(self, words: impl FnOnce(&str) -> String) -> Run<T>;
+}
+
+impl<T> Context<T> for Run<T> {
+    fn context(self, words: impl FnOnce(&str) -> String) -> Run<T> {
+        self.map_err(|stop| match stop {
+            Stop::Failed(error) => Stop::Failed(words(&error)),
+            other => other,
+        })
+    }
+}
 
 /// Replays answers in order.
 #[derive(Debug)]
@@ -44,6 +61,7 @@ impl<'a> Script<'a> {
             Ok(step) | Err(Stop::End(step)) => Next::Done(Outcome::Ended(step)),
             Err(Stop::Suspend(ask)) => Next::Ask(*ask),
             Err(Stop::Mismatch { at, asked }) => Next::Done(Outcome::Mismatch { at, asked }),
+            Err(Stop::Failed(error)) => Next::Done(Outcome::Failed(error)),
         };
         Turn { tell: self.told, next }
     }
@@ -110,14 +128,11 @@ impl<'a> Script<'a> {
         )
     }
 
-    pub(super) fn text(&mut self, ask: Ask) -> Run<&'a str> {
-        self.take(
-            || ask,
-            |answer| match answer {
-                Answer::Text(text) => Some(text.as_str()),
-                _ => None,
-            },
-        )
+    pub(super) fn text(&mut self, ask: impl FnOnce() -> Ask) -> Run<&'a str> {
+        self.take(ask, |answer| match answer {
+            Answer::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
     }
 }
 

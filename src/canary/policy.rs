@@ -1,0 +1,83 @@
+//! A Canary's policy in the words of views and reports, and the queries behind its checks.
+
+use super::ask::{MetricServer, Settings, Strategy};
+use super::check::{Bound, Limits};
+use super::query::{self, Observer};
+use super::strategy;
+use crate::event;
+use crate::model::canary::{Canary, Metric};
+use crate::model::duration;
+
+/// What the policy asks of a release.
+#[must_use]
+pub fn policy(canary: &Canary, settings: &Settings) -> event::Policy {
+    let analysis = &canary.spec.analysis;
+    let strategy = strategy::of(canary);
+    let weighted = strategy == Strategy::Canary;
+    event::Policy {
+        canary: canary.name().to_owned(),
+        namespace: canary.namespace().to_owned(),
+        target: canary.spec.target_ref.name.clone(),
+        provider: provider(canary, settings).to_owned(),
+        strategy: strategy.name().to_owned(),
+        interval_ms: analysis.effective_interval().as_millis() as u64,
+        threshold: analysis.effective_threshold(),
+        max_weight: if weighted { strategy::max_weight(analysis) } else { 0 },
+        weights: if weighted { strategy::weights(analysis).taken } else { Vec::new() },
+        iterations: analysis.iterations,
+        checks: analysis.metrics.iter().map(check).collect(),
+    }
+}
+
+/// `spec.provider`, or the controller's own.
+#[must_use]
+pub fn provider<'a>(canary: &'a Canary, settings: &'a Settings) -> &'a str {
+    let own = &canary.spec.provider;
+    if own.is_empty() { &settings.mesh_provider } else { own }
+}
+
+fn check(metric: &Metric) -> event::Check {
+    let (unit, bound) = match metric.name.as_str() {
+        query::SUCCESS_RATE => ("%", Bound::Below),
+        query::DURATION => ("ms", Bound::Above),
+        _ => ("", Bound::Above),
+    };
+    let limits = Limits::of(metric, bound);
+    let window = duration::parse_go(query::window(metric)).unwrap_or_default();
+    event::Check {
+        name: metric.name.clone(),
+        unit: unit.to_owned(),
+        min: limits.min,
+        max: limits.max,
+        window_ms: window.as_millis() as u64,
+    }
+}
+
+/// How to measure one check of the policy as the judge would: for views, between ticks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// The check's name.
+    pub check: String,
+    pub server: MetricServer,
+    pub query: String,
+    /// The answer times this is in the check's unit.
+    pub scale: f64,
+}
+
+/// The built-in and inline checks with their queries. Template checks are rendered with [`query::of_template`].
+#[must_use]
+pub fn measures(canary: &Canary, settings: &Settings) -> Vec<Measure> {
+    let observer = Observer::of(provider(canary, settings));
+    let one = |metric: &Metric| {
+        let builtin = observer.and_then(|it| it.query(&metric.name, canary, query::window(metric)));
+        let inline = || (!metric.query.is_empty()).then(|| query::collapse(&metric.query));
+        let in_ms = metric.name == query::DURATION && builtin.is_some();
+        Some(Measure {
+            check: metric.name.clone(),
+            server: query::server(canary, settings),
+            query: builtin.or_else(inline)?,
+            scale: observer.filter(|_| in_ms).map_or(1.0, Observer::duration_unit_ms),
+        })
+    };
+    canary.spec.analysis.metrics.iter().filter_map(one).collect()
+}

@@ -1,0 +1,114 @@
+//! The part of Go's `text/template` that metric queries use: `{{ function }}` and `{{ variables.key }}`.
+//!
+//! Trim markers (`{{-`, `-}}`), comments and quoted strings are understood; pipelines, conditions and loops are refused
+//! with an error, as a query that needs them cannot be rendered here.
+
+use crate::model::canary::{Canary, Metric};
+
+/// Why a template cannot be rendered; in the form of Go's own messages.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    #[error("parsing query template failed: template: :{line}: {why}")]
+    Parse { line: usize, why: String },
+    #[error(
+        "executing query template failed: template: :{line}: executing \"\" at <variables.{key}>: map has no entry for key \"{key}\""
+    )]
+    MissingKey { line: usize, key: String },
+}
+
+/// What the functions of a query template return.
+#[derive(Debug, Clone, Copy)]
+pub struct Model<'c> {
+    canary: &'c Canary,
+    metric: &'c Metric,
+    interval: &'c str,
+}
+
+impl<'c> Model<'c> {
+    /// `interval` is the PromQL window; for a template metric without one it is empty.
+    #[must_use]
+    pub fn new(canary: &'c Canary, metric: &'c Metric, interval: &'c str) -> Self {
+        Self { canary, metric, interval }
+    }
+
+    fn call(&self, function: &str) -> Option<&'c str> {
+        let spec = &self.canary.spec;
+        let reference = |it: &'c Option<crate::model::canary::Reference>| {
+            it.as_ref().map_or(spec.target_ref.name.as_str(), |it| it.name.as_str())
+        };
+        Some(match function {
+            "name" => self.canary.name(),
+            "namespace" => self.canary.namespace(),
+            "target" => &spec.target_ref.name,
+            "service" => self.canary.service_name(),
+            "ingress" => reference(&spec.ingress_ref),
+            "route" => reference(&spec.route_ref),
+            "interval" => self.interval,
+            _ => return None,
+        })
+    }
+}
+
+/// Renders a query template.
+pub fn render(template: &str, model: Model<'_>) -> Result<String, RenderError> {
+    let mut rendered = String::with_capacity(template.len());
+    let mut rest = template;
+    let mut trim_next = false;
+    while let Some(open) = rest.find("{{") {
+        let line = line_of(template, rest, open);
+        let (before, after) = (&rest[..open], &rest[open + 2..]);
+        let close = after.find("}}").ok_or_else(|| parse(line, "unclosed action"))?;
+        let (mut action, tail) = (&after[..close], &after[close + 2..]);
+        let before = if trim_next { before.trim_start() } else { before };
+        let trims_before = action.strip_prefix('-').is_some_and(|it| it.starts_with(char::is_whitespace));
+        if trims_before {
+            action = &action[1..];
+        }
+        rendered.push_str(if trims_before { before.trim_end() } else { before });
+        trim_next = action.strip_suffix('-').is_some_and(|it| it.ends_with(char::is_whitespace));
+        if trim_next {
+            action = &action[..action.len() - 1];
+        }
+        evaluate(action.trim(), model, line, &mut rendered)?;
+        rest = tail;
+    }
+    rendered.push_str(if trim_next { rest.trim_start() } else { rest });
+    Ok(rendered)
+}
+
+fn evaluate(action: &str, model: Model<'_>, line: usize, out: &mut String) -> Result<(), RenderError> {
+    if action.is_empty() {
+        return Err(parse(line, "missing value for command"));
+    }
+    if action.starts_with("/*") && action.ends_with("*/") {
+        return Ok(());
+    }
+    if let Some(key) = action.strip_prefix("variables.") {
+        let value = model.metric.template_variables.get(key);
+        out.push_str(value.ok_or_else(|| RenderError::MissingKey { line, key: key.to_owned() })?);
+        return Ok(());
+    }
+    if action.len() >= 2 && ((action.starts_with('"') && action.ends_with('"')) || is_raw(action)) {
+        out.push_str(&action[1..action.len() - 1]);
+        return Ok(());
+    }
+    let function = action.split_whitespace().next().unwrap_or_default();
+    if function != action {
+        return Err(parse(line, &format!("`{action}` is more than coalmine renders: one function or variable")));
+    }
+    out.push_str(model.call(function).ok_or_else(|| parse(line, &format!("function \"{function}\" not defined")))?);
+    Ok(())
+}
+
+fn is_raw(action: &str) -> bool {
+    action.starts_with('`') && action.ends_with('`')
+}
+
+fn parse(line: usize, why: &str) -> RenderError {
+    RenderError::Parse { line, why: why.to_owned() }
+}
+
+fn line_of(template: &str, rest: &str, at: usize) -> usize {
+    let position = template.len() - rest.len() + at;
+    1 + template[..position].matches('\n').count()
+}
