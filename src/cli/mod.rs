@@ -3,3 +3,5 @@
 //! In: arguments.
 //! Out: text, files, an exit code.
 //! Never: how anything is done.
+
+pub mod scenarios;

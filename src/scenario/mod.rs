@@ -13,6 +13,7 @@ mod build;
 pub mod builtin;
 mod check;
 pub mod expect;
+mod facts;
 mod fields;
 mod format;
 mod load;
@@ -29,7 +30,7 @@ mod shape;
 mod tests;
 pub mod verdict;
 
-pub use load::{Disk, load};
+pub use load::{Disk, OpenError, load, open};
 pub use manifests::Files;
 pub use plan::Plan;
 pub use problem::{Problem, Severity};

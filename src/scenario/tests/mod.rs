@@ -1,5 +1,7 @@
 //! Built-in scenarios, the schema, and the plan that comes out.
 
+mod runs;
+
 use super::*;
 use crate::event::Outcome;
 use crate::model::canary::Phase;
