@@ -15,5 +15,8 @@
 
 pub mod demo;
 pub mod load;
+pub mod loadtester;
 pub mod process;
+pub mod route;
 pub mod router;
+pub mod tally;

@@ -4,7 +4,7 @@
 use crate::sys::http::{HttpError, Response};
 use std::future::Future;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,7 @@ pub(super) struct Lifecycle {
     closed: CancellationToken,
     in_flight: AtomicUsize,
     idle: Notify,
+    terminating: AtomicBool,
 }
 
 impl Lifecycle {
@@ -48,6 +49,11 @@ impl Lifecycle {
 
     pub(super) fn has_exited(&self) -> bool {
         self.exited.is_cancelled()
+    }
+
+    /// Whether this is the first request to stop.
+    pub(super) fn begin_termination(&self) -> bool {
+        !self.terminating.swap(true, Ordering::AcqRel)
     }
 
     /// Stops listening; requests under way go on.
