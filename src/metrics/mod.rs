@@ -4,7 +4,12 @@
 //! Out: values, series, alerts; the API that Prometheus has; a registry with which the parts of the lab expose metrics.
 //! Never: canaries, sockets, the clock (times are given).
 
+pub mod labels;
 pub mod number;
+pub mod promql;
 pub mod registry;
+pub mod store;
 
+pub use labels::{Label, Labels};
 pub use registry::Registry;
+pub use store::Store;
