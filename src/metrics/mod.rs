@@ -4,12 +4,17 @@
 //! Out: values, series, alerts; the API that Prometheus has; a registry with which the parts of the lab expose metrics.
 //! Never: canaries, sockets, the clock (times are given).
 
+pub mod database;
+pub mod exposition;
 pub mod labels;
 pub mod number;
 pub mod promql;
 pub mod registry;
+pub mod scrape;
 pub mod store;
 
+pub use database::{Database, Target};
 pub use labels::{Label, Labels};
+pub use promql::{QueryError, Value};
 pub use registry::Registry;
 pub use store::Store;

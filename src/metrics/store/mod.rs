@@ -188,6 +188,12 @@ impl Store {
         names.flatten().filter_map(|id| self.series.get(id)).filter(others)
     }
 
+    /// Whether there is a series with exactly these labels.
+    #[must_use]
+    pub fn contains(&self, labels: &Labels) -> bool {
+        self.by_labels.contains_key(labels)
+    }
+
     /// Every series, in order of creation.
     pub fn all(&self) -> impl Iterator<Item = &Series> {
         self.series.values()

@@ -116,7 +116,7 @@ proptest! {
             ];
             let found: Vec<&Series> = store.select(&matchers).collect();
             prop_assert_eq!(found.len(), usize::from(!kept.is_empty()));
-            let got = found.first().map(|series| {
+            let got: Option<Vec<(i64, f64)>> = found.first().map(|series| {
                 series.samples.times().iter().copied().zip(series.samples.values().iter().copied()).collect()
             });
             prop_assert_eq!(got.unwrap_or_default(), kept);

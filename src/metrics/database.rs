@@ -1,0 +1,200 @@
+//! One Prometheus: store, targets, rules and queries behind one handle.
+
+use super::labels::Labels;
+use super::promql::{Query, QueryError, Value};
+use super::scrape::{HonorLabels, ScrapeError, Scraper};
+use super::store::{AppendError, Limits, Matcher, Store};
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many read queries are remembered, so that a query asked every tick is read once.
+const MAX_REMEMBERED_QUERIES: usize = 256;
+/// How often ended series are looked for, in milliseconds.
+const TRUNCATE_EVERY_MS: i64 = 60_000;
+/// How many targets there may be.
+pub const MAX_TARGETS: usize = 10_000;
+
+/// What is scraped, and how. Its labels name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `job`, `instance` and whatever else all its series get.
+    pub labels: Labels,
+    /// The scrape job's name, for the API.
+    pub pool: String,
+    /// Where it is scraped, for the API and for who scrapes.
+    pub url: String,
+    pub honor: HonorLabels,
+}
+
+/// A target with what its last scrape gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetHealth {
+    pub target: Target,
+    /// None before the first scrape.
+    pub last_scrape_ms: Option<i64>,
+    /// Why the last scrape failed.
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug)]
+struct TargetState {
+    target: Target,
+    scraper: Scraper,
+    last_scrape_ms: Option<i64>,
+    last_error: Option<String>,
+}
+
+/// A handle; clones share the data. Its methods lock only for their own duration.
+#[derive(Debug, Clone, Default)]
+pub struct Database(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    store: Store,
+    targets: BTreeMap<Labels, TargetState>,
+    queries: IndexMap<String, Arc<Query>>,
+    truncated_ms: Option<i64>,
+}
+
+impl Inner {
+    /// The query, read now or before.
+    fn query(&mut self, text: &str) -> Result<Arc<Query>, QueryError> {
+        if let Some(query) = self.queries.get(text) {
+            return Ok(query.clone());
+        }
+        let query = Arc::new(Query::parse(text)?);
+        if self.queries.len() >= MAX_REMEMBERED_QUERIES {
+            self.queries.shift_remove_index(0);
+        }
+        self.queries.insert(text.to_owned(), query.clone());
+        Ok(query)
+    }
+
+    fn truncate_now_and_then(&mut self) {
+        let newest = self.store.newest_ms();
+        let due = match (self.truncated_ms, newest) {
+            (Some(last), Some(newest)) => newest - last >= TRUNCATE_EVERY_MS,
+            _ => newest.is_some(),
+        };
+        if due {
+            self.truncated_ms = newest;
+            self.store.truncate();
+        }
+    }
+}
+
+impl Database {
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Mutex::new(Inner { store: Store::new(limits), ..Inner::default() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer at `t_ms` (milliseconds since 1970).
+    pub fn instant(&self, query: &str, t_ms: i64) -> Result<Value, QueryError> {
+        let mut inner = self.lock();
+        let query = inner.query(query)?;
+        query.instant(&inner.store, t_ms)
+    }
+
+    /// The answers from `start_ms` to `end_ms` every `step_ms`.
+    pub fn range(&self, query: &str, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Value, QueryError> {
+        let mut inner = self.lock();
+        let query = inner.query(query)?;
+        query.range(&inner.store, start_ms, end_ms, step_ms)
+    }
+
+    /// Appends one sample.
+    pub fn append(&self, labels: &Labels, t_ms: i64, value: f64) -> Result<(), AppendError> {
+        let mut inner = self.lock();
+        inner.store.append(labels, t_ms, value)?;
+        inner.truncate_now_and_then();
+        Ok(())
+    }
+
+    /// Adds a target; one with the same labels stays as it is. Says whether there was room.
+    pub fn add_target(&self, target: Target) -> bool {
+        let mut inner = self.lock();
+        if inner.targets.contains_key(&target.labels) {
+            return true;
+        }
+        if inner.targets.len() >= MAX_TARGETS {
+            return false;
+        }
+        let scraper = Scraper::new(target.labels.clone(), target.honor);
+        let state = TargetState { scraper, last_scrape_ms: None, last_error: None, target };
+        inner.targets.insert(state.target.labels.clone(), state);
+        true
+    }
+
+    /// Removes a target; its series end at `t_ms`.
+    pub fn remove_target(&self, labels: &Labels, t_ms: i64) {
+        let mut inner = self.lock();
+        if let Some(state) = inner.targets.remove(labels) {
+            state.scraper.vanish(&mut inner.store, t_ms);
+        }
+    }
+
+    /// Takes the answer to a scrape of a target that began at `t_ms`: its text, or why there is none. Gives the number
+    /// of samples taken; of a target that is not there, none.
+    pub fn scraped(&self, labels: &Labels, answer: Result<&str, &str>, t_ms: i64) -> Result<usize, ScrapeError> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some(state) = inner.targets.get_mut(labels) else { return Ok(0) };
+        state.last_scrape_ms = Some(t_ms);
+        let taken = match answer {
+            Ok(text) => state.scraper.ingest(&mut inner.store, text, t_ms),
+            Err(_) => state.scraper.fail(&mut inner.store, t_ms).map(|()| 0).map_err(ScrapeError::from),
+        };
+        state.last_error = match (&taken, answer) {
+            (Err(error), _) => Some(error.to_string()),
+            (_, Err(reason)) => Some(reason.to_owned()),
+            (Ok(_), Ok(_)) => None,
+        };
+        inner.truncate_now_and_then();
+        taken
+    }
+
+    /// All targets, ordered by labels.
+    #[must_use]
+    pub fn targets(&self) -> Vec<TargetHealth> {
+        let health = |state: &TargetState| TargetHealth {
+            target: state.target.clone(),
+            last_scrape_ms: state.last_scrape_ms,
+            last_error: state.last_error.clone(),
+        };
+        self.lock().targets.values().map(health).collect()
+    }
+
+    /// Labels of the series that one of the selectors accepts and that have a sample in the time given (milliseconds,
+    /// both ends included), ordered. No selector accepts all.
+    #[must_use]
+    pub fn series(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> BTreeSet<Labels> {
+        let inner = self.lock();
+        let all = [Vec::new()];
+        let selectors = if selectors.is_empty() { &all[..] } else { selectors };
+        let series = selectors.iter().flat_map(|matchers| inner.store.select(matchers));
+        let within = series.filter(|series| {
+            let times = series.samples.times();
+            times.get(times.partition_point(|t| *t < start_ms)).is_some_and(|t| *t <= end_ms)
+        });
+        within.map(|series| series.labels.clone()).collect()
+    }
+
+    /// What targets said about their metrics: name, type, help, each once.
+    #[must_use]
+    pub fn metadata(&self) -> BTreeMap<String, super::exposition::Metadata> {
+        let inner = self.lock();
+        let all = inner.targets.values().flat_map(|state| state.scraper.metadata());
+        all.map(|(name, metadata)| (name.clone(), metadata.clone())).collect()
+    }
+
+    /// Looks at the store itself.
+    pub fn with_store<T>(&self, look: impl FnOnce(&Store) -> T) -> T {
+        look(&self.lock().store)
+    }
+}
