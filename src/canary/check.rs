@@ -92,3 +92,70 @@ fn shortest(value: f64) -> String {
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |it| ('-', it));
     format!("{digits}e{sign}{exponent:0>2}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::canary::ThresholdRange;
+
+    fn range(min: Option<f64>, max: Option<f64>) -> Limits {
+        let metric = Metric { threshold_range: Some(ThresholdRange { min, max }), ..Metric::default() };
+        Limits::of(&metric, Bound::Above)
+    }
+
+    fn threshold(threshold: f64, bound: Bound) -> Limits {
+        Limits::of(&Metric { threshold: Some(threshold), ..Metric::default() }, bound)
+    }
+
+    #[test]
+    fn a_success_rate_halts_below_and_above_and_equal_passes() {
+        for (value, limits, words) in [
+            (99.0, range(Some(99.0), None), None),
+            (98.996, range(Some(99.0), None), Some("success rate 99.00% < 99%")),
+            (71.428_571, range(Some(99.5), None), Some("success rate 71.43% < 99.5%")),
+            (0.0, range(Some(99.0), None), Some("success rate 0.00% < 99%")),
+            (99.9, range(None, Some(99.5)), Some("success rate 99.90% > 99.5%")),
+            (0.0, range(None, None), None),
+            (98.0, threshold(99.0, Bound::Below), Some("success rate 98.00% < 99%")),
+            (99.0, threshold(99.0, Bound::Below), None),
+        ] {
+            assert_eq!(success_rate(value, limits).as_deref(), words, "{value} in {limits:?}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_go_does_and_its_limits_lose_their_fraction() {
+        for (millis, limits, words) in [
+            (1515, range(None, Some(500.0)), Some("request duration 1.515s > 500ms")),
+            (500, range(None, Some(500.0)), None),
+            (60_000, range(None, Some(59_999.9)), Some("request duration 1m0s > 59.999s")),
+            (1, range(None, Some(0.5)), Some("request duration 1ms > 0s")),
+            (0, range(None, Some(0.5)), None),
+            (5, range(Some(10.9), None), Some("request duration 5ms < 10ms")),
+            (5, range(None, Some(-1.5)), Some("request duration 5ms > -1ms")),
+            (501, threshold(500.0, Bound::Above), Some("request duration 501ms > 500ms")),
+        ] {
+            assert_eq!(request_duration(millis, limits).as_deref(), words, "{millis} in {limits:?}");
+        }
+    }
+
+    #[test]
+    fn other_metrics_print_two_decimals_and_the_shortest_limit() {
+        for (value, limits, words) in [
+            (0.5, range(None, Some(0.25)), Some("errors 0.50 > 0.25")),
+            (7.0, range(Some(7.5), None), Some("errors 7.00 < 7.5")),
+            (1.0, Limits::of(&Metric::default(), Bound::Above), Some("errors 1.00 > 0")),
+            (f64::INFINITY, range(None, Some(1e21)), Some("errors +Inf > 1e+21")),
+            (0.1, range(None, Some(0.000_05)), Some("errors 0.10 > 5e-05")),
+        ] {
+            assert_eq!(other("errors", value, limits).as_deref(), words, "{value} in {limits:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_wins_over_a_threshold() {
+        let range = ThresholdRange { min: None, max: Some(5.0) };
+        let metric = Metric { threshold: Some(1.0), threshold_range: Some(range), ..Metric::default() };
+        assert_eq!(Limits::of(&metric, Bound::Above), Limits { min: None, max: Some(5.0) });
+    }
+}

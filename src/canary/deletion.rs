@@ -22,14 +22,17 @@ const FIRST_WAIT: Duration = Duration::from_secs(3);
 /// Nothing where it has them. Called by the informer, not by ticks.
 #[must_use]
 pub fn wanted_finalizers(metadata: &Value, revert: bool) -> Option<Vec<String>> {
-    let listed = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let mut wanted: Vec<_> = listed.map(str::to_owned).collect();
+    let mut wanted = finalizers(metadata);
     match (wanted.iter().any(|it| it == FINALIZER), revert) {
         (false, true) => wanted.push(FINALIZER.to_owned()),
         (true, false) => wanted.retain(|it| it != FINALIZER),
         _ => return None,
     }
     Some(wanted)
+}
+
+fn finalizers(metadata: &Value) -> Vec<String> {
+    metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// One call of a deletion, driven as [`super::tick()`] is. `Outcome::Failed` means: try again later.
@@ -58,7 +61,8 @@ fn revert(tick: &mut Tick<'_>) -> Run<Step> {
     restore_replicas(tick).context(|error| format!("failed to revert target: {error}"))?;
     wait_until_ready(tick)?;
     restore_apex(tick, &target).context(|error| format!("failed revert router: {error}"))?;
-    let kept = wanted_finalizers(&canary.metadata, false).unwrap_or_default();
+    let mut kept = finalizers(&canary.metadata);
+    kept.retain(|it| it != FINALIZER);
     tick.patch("flagger.app/v1beta1", "Canary", canary.name(), || json!({"metadata": {"finalizers": kept}}))
         .context(|error| format!("failed to remove finalizer: {error}"))?;
     tick.event(super::Level::Normal, Phase::Terminating, messages::terminated);

@@ -178,3 +178,72 @@ fn flush(run: &mut String, into: &mut String) {
     into.push_str(if run.chars().nth(1).is_some() { " " } else { run });
     run.clear();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn canary() -> Canary {
+        serde_json::from_value(json!({
+            "metadata": {"name": "podinfo", "namespace": "test"},
+            "spec": {"targetRef": {"kind": "Deployment", "name": "podinfo"}, "service": {"name": "web"},
+                "ingressRef": {"name": "front"}},
+        }))
+        .unwrap()
+    }
+
+    /// Section 4.2 to 4.4 of the reference.
+    #[test]
+    fn the_builtin_queries_are_flaggers_word_for_word() {
+        for (provider, name, query) in [
+            (
+                "nginx",
+                SUCCESS_RATE,
+                r#"sum( rate( nginx_ingress_controller_requests{ namespace="test", ingress="front", canary!="", status!~"5.*" }[1m] ) ) / sum( rate( nginx_ingress_controller_requests{ namespace="test", ingress="front", canary!="" }[1m] ) ) * 100"#,
+            ),
+            (
+                "nginx",
+                DURATION,
+                r#"sum( rate( nginx_ingress_controller_response_duration_seconds_sum{ namespace="test", ingress="front", canary!="" }[1m] ) ) / sum( rate( nginx_ingress_controller_response_duration_seconds_count{ namespace="test", ingress="front", canary!="" }[1m] ) ) * 1000"#,
+            ),
+            (
+                "kubernetes",
+                SUCCESS_RATE,
+                r#"sum( rate( http_request_duration_seconds_count{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)", status!~"5.*" }[1m] ) ) / sum( rate( http_request_duration_seconds_count{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)" }[1m] ) ) * 100"#,
+            ),
+            (
+                "gatewayapi:v1",
+                DURATION,
+                r#"histogram_quantile( 0.99, sum( rate( http_request_duration_seconds_bucket{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)" }[1m] ) ) by (le) )"#,
+            ),
+            (
+                "contour",
+                SUCCESS_RATE,
+                r#"sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test_web-canary_[0-9a-zA-Z-]+", envoy_response_code!~"5.*" }[1m] ) ) / sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test_web-canary_[0-9a-zA-Z-]+", }[1m] ) ) * 100"#,
+            ),
+            (
+                "contour",
+                DURATION,
+                r#"histogram_quantile( 0.99, sum( rate( envoy_cluster_upstream_rq_time_bucket{ envoy_cluster_name=~"test_web-canary_[0-9a-zA-Z-]+", }[1m] ) ) by (le) )"#,
+            ),
+        ] {
+            let sent = Observer::of(provider).unwrap().query(name, &canary(), "1m").unwrap();
+            assert_eq!(sent, query, "{provider} {name}");
+            assert_eq!(collapse(&sent), sent, "it is already as it is sent");
+        }
+        assert_eq!(Observer::of("istio"), None);
+    }
+
+    #[test]
+    fn runs_of_white_space_become_one_space_and_single_ones_stay() {
+        assert_eq!(collapse("a\n  b\tc  d\n"), "a b\tc d\n");
+    }
+
+    #[test]
+    fn a_template_metric_without_an_interval_has_an_empty_window() {
+        let metric = Metric::default();
+        assert_eq!(of_template(&canary(), &metric, "rate(x[{{ interval }}])").unwrap(), "rate(x[])");
+        assert_eq!(window(&metric), "1m", "the default is for built-in and inline checks alone");
+    }
+}

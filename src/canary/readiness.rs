@@ -68,3 +68,86 @@ fn past_deadline(status: &Value, demand: Demand) -> bool {
 fn condition<'v>(status: &'v Value, kind: &str) -> Option<&'v Value> {
     status["conditions"].as_array()?.iter().find(|it| it["type"] == kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: &str = "2026-01-01T00:01:00Z";
+
+    fn demand(deadline: i64, threshold: i64) -> Demand {
+        Demand { deadline, threshold, now: NOW.parse().unwrap() }
+    }
+
+    /// A Deployment at generation 2 with four replicas wanted.
+    fn deployment(observed: i64, replicas: i64, updated: i64, available: i64) -> Value {
+        json!({
+            "metadata": {"name": "podinfo", "generation": 2},
+            "spec": {"replicas": 4},
+            "status": {"observedGeneration": observed, "replicas": replicas, "updatedReplicas": updated,
+                "availableReplicas": available, "conditions": [{"type": "Progressing", "reason": "ReplicaSetUpdated"}]},
+        })
+    }
+
+    fn unavailable_since(mut deployment: Value, since: &str) -> Value {
+        deployment["status"]["conditions"].as_array_mut().unwrap().push(json!({"type": "Available", "status": "False",
+            "reason": "MinimumReplicasUnavailable", "lastUpdateTime": since}));
+        deployment
+    }
+
+    #[test]
+    fn each_way_of_not_being_ready_has_its_words() {
+        let waiting = "waiting for rollout to finish: ";
+        for (case, threshold, words) in [
+            (deployment(1, 4, 4, 4), 100, "observed deployment generation less than desired generation"),
+            (deployment(2, 4, 3, 3), 100, "3 out of 4 new replicas have been updated"),
+            (deployment(2, 6, 4, 4), 100, "2 old replicas are pending termination"),
+            (deployment(2, 4, 4, 0), 100, "0 of 4 (readyThreshold 100%) updated replicas are available"),
+            (deployment(2, 4, 4, 1), 60, "1 of 2 (readyThreshold 60%) updated replicas are available"),
+        ] {
+            let wanted = NotReady { reason: format!("{waiting}{words}"), retriable: true };
+            assert_eq!(check(&case, demand(600, threshold)), Err(wanted), "{case}");
+        }
+        assert_eq!(check(&deployment(2, 4, 4, 4), demand(600, 100)), Ok(()));
+        assert_eq!(check(&deployment(2, 4, 4, 2), demand(600, 60)), Ok(()), "the threshold is rounded down");
+    }
+
+    #[test]
+    fn kubernetes_own_deadline_cannot_be_retried() {
+        let mut stuck = deployment(2, 4, 4, 0);
+        stuck["status"]["conditions"][0]["reason"] = json!("ProgressDeadlineExceeded");
+        let why = check(&stuck, demand(600, 100)).unwrap_err();
+        assert_eq!(why.reason, "deployment \"podinfo\" exceeded its progress deadline");
+        assert!(!why.retriable);
+        // An unobserved generation comes first: the condition is about an older template.
+        stuck["status"]["observedGeneration"] = json!(1);
+        assert!(check(&stuck, demand(600, 100)).unwrap_err().retriable);
+    }
+
+    #[test]
+    fn flaggers_deadline_counts_from_when_the_pods_became_unavailable() {
+        for (since, deadline, retriable) in [
+            ("2026-01-01T00:00:00Z", 60, true),
+            ("2026-01-01T00:00:00Z", 59, false),
+            ("2025-12-31T23:59:59Z", 60, false),
+            ("2026-01-01T00:00:59Z", 60, true),
+        ] {
+            let case = unavailable_since(deployment(2, 4, 4, 0), since);
+            let why = check(&case, demand(deadline, 100)).unwrap_err();
+            assert_eq!(why.retriable, retriable, "since {since}, deadline {deadline} s");
+        }
+    }
+
+    #[test]
+    fn an_available_deployment_may_wait_for_ever() {
+        // With maxUnavailable >= replicas the Available condition stays True, so nothing times out.
+        let mut case = unavailable_since(deployment(2, 4, 4, 0), "2020-01-01T00:00:00Z");
+        case["status"]["conditions"][1]["status"] = json!("True");
+        assert!(check(&case, demand(60, 100)).unwrap_err().retriable);
+        // Without a Progressing condition the other one is not looked at.
+        let mut case = unavailable_since(deployment(2, 4, 4, 0), "2020-01-01T00:00:00Z");
+        case["status"]["conditions"].as_array_mut().unwrap().remove(0);
+        assert!(check(&case, demand(60, 100)).unwrap_err().retriable);
+    }
+}

@@ -199,3 +199,44 @@ fn advance_iteration(tick: &mut Tick<'_>, iterations: i64) -> Run<Step> {
     tick.normal(|it| messages::advance_iteration(it, next, iterations));
     Ok(Step::Strategy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stepping(step_weight: i64, max_weight: i64) -> Analysis {
+        Analysis { step_weight, max_weight, ..Analysis::default() }
+    }
+
+    fn steps(list: &[i64]) -> Analysis {
+        Analysis { step_weights: list.to_vec(), ..Analysis::default() }
+    }
+
+    #[test]
+    fn weights_rise_by_the_step_and_may_pass_the_maximum() {
+        for (analysis, taken, stalls_at) in [
+            (stepping(10, 50), vec![10, 20, 30, 40, 50], None),
+            (stepping(20, 50), vec![20, 40, 60], None),
+            (stepping(60, 0), vec![60, 100], None),
+            (stepping(30, 150), vec![30, 60, 90, 100], Some(100)),
+            (steps(&[1, 2, 10, 80]), vec![1, 2, 10, 80], None),
+            (steps(&[50, 120]), vec![50, 100], None),
+            // Neither equal nor falling neighbours are ever left.
+            (steps(&[10, 10, 20]), vec![10], Some(10)),
+            (steps(&[20, 10, 30]), vec![20], Some(20)),
+            (stepping(0, 50), vec![], Some(0)),
+            // A step wins over the list, the list's last element over the maximum.
+            (Analysis { step_weight: 20, ..steps(&[5, 40]) }, vec![20, 40], None),
+            (Analysis { max_weight: 90, ..steps(&[5, 40]) }, vec![5, 40], None),
+        ] {
+            assert_eq!(weights(&analysis), Weights { taken, stalls_at }, "{analysis:?}");
+        }
+    }
+
+    #[test]
+    fn a_weight_that_is_not_in_the_list_jumps_to_all() {
+        assert_eq!(step_from(&steps(&[10, 20, 40]), 15), 85);
+        assert_eq!(step_from(&steps(&[10, 20, 40]), 40), 60, "the last element has no successor");
+        assert_eq!(step_from(&steps(&[10, 100]), 100), 1, "leads on to the promotion");
+    }
+}

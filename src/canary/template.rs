@@ -112,3 +112,58 @@ fn line_of(template: &str, rest: &str, at: usize) -> usize {
     let position = template.len() - rest.len() + at;
     1 + template[..position].matches('\n').count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rendered(template: &str) -> Result<String, String> {
+        let canary: Canary = serde_json::from_value(json!({
+            "metadata": {"name": "release", "namespace": "test"},
+            "spec": {"targetRef": {"kind": "Deployment", "name": "podinfo"}, "service": {"name": "web"},
+                "ingressRef": {"name": "front"}},
+        }))
+        .unwrap();
+        let metric = Metric { template_variables: [("code".to_owned(), "5.*".to_owned())].into(), ..Metric::default() };
+        render(template, Model::new(&canary, &metric, "30s")).map_err(|it| it.to_string())
+    }
+
+    #[test]
+    fn each_function_returns_its_part_of_the_canary() {
+        let all = "{{ name }} {{namespace}} {{ target }} {{ service }} {{ ingress }} {{ route }} {{ interval }}";
+        assert_eq!(rendered(all).unwrap(), "release test podinfo web front podinfo 30s");
+        assert_eq!(
+            rendered(r#"x{status=~"{{ variables.code }}"}[{{ interval }}]"#).unwrap(),
+            r#"x{status=~"5.*"}[30s]"#
+        );
+        assert_eq!(rendered("a  {{- /* not sent */ -}}  b {{ \"{{\" }}").unwrap(), "ab {{");
+    }
+
+    #[test]
+    fn what_cannot_be_rendered_says_why_and_where() {
+        for (template, words) in [
+            ("x\n{{ targt }}", "parsing query template failed: template: :2: function \"targt\" not defined"),
+            ("{{ name", "parsing query template failed: template: :1: unclosed action"),
+            ("{{ }}", "parsing query template failed: template: :1: missing value for command"),
+            (
+                "{{ if name }}",
+                "parsing query template failed: template: :1: `if name` is more than coalmine renders: one function or variable",
+            ),
+            (
+                "{{ variables.nothing }}",
+                "executing query template failed: template: :1: executing \"\" at <variables.nothing>: map has no entry \
+                 for key \"nothing\"",
+            ),
+        ] {
+            assert_eq!(rendered(template).unwrap_err(), words, "{template}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_template_panics(template in "\\PC*|([{}]{2}|-| |name|variables\\.|\"|`|/\\*)*") {
+            let _either = rendered(&template);
+        }
+    }
+}

@@ -1,1 +1,4 @@
-//! Tests of this name's station; see docs/ARCHITECTURE.md.
+//! The judge, held against Flagger's predicted sequences, its tables of texts and fields, and its invariants.
+
+mod tables;
+mod world;
