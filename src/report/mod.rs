@@ -1,9 +1,21 @@
 //! From state and events to text: lines, record, Markdown, HTML, JUnit, JSON.
 //!
-//! Pure functions of events: the same record gives the same bytes. [`write_all`] is the one place that touches files.
+//! Pure functions of events: the same record gives the same bytes. What the written reports say is made once
+//! (`summary`); templates only set it. [`write_all`] is the one place that touches files.
 //!
 //! In: events and state.
 //! Out: text.
-//! Never: whether the run is live or replayed, how long a terminal is.
+//! Never: whether the run is live or replayed, how large a terminal is (the caller says), the environment.
 
+mod files;
+mod junit;
 pub mod line;
+mod plot;
+mod render;
+mod result;
+mod summary;
+
+pub use files::{RECORD, WriteAllError, write_all};
+pub use junit::junit;
+pub use render::{html, markdown};
+pub use result::json;

@@ -29,6 +29,10 @@ pub struct VersionTraffic {
     /// By HTTP status; 0 is no answer.
     pub by_status: BTreeMap<u16, u64>,
     pub max_ms: f64,
+    /// The highest p99 of any slice, milliseconds.
+    pub worst_p99_ms: f64,
+    /// Sum of all latencies, milliseconds.
+    total_ms: f64,
     /// The last slices, oldest first.
     pub recent: Ring<Slice>,
     /// p99 latency by slice, milliseconds.
@@ -106,6 +110,8 @@ impl Default for VersionTraffic {
             harmed: 0,
             by_status: BTreeMap::new(),
             max_ms: 0.0,
+            worst_p99_ms: 0.0,
+            total_ms: 0.0,
             recent: Ring::new(MAX_SLICES),
             p99: Series::new(MAX_POINTS),
             success: Series::new(MAX_POINTS),
@@ -121,6 +127,8 @@ impl VersionTraffic {
         self.requests += tally.requests;
         self.harmed += tally.harmed;
         self.max_ms = self.max_ms.max(tally.max_ms);
+        self.worst_p99_ms = self.worst_p99_ms.max(tally.p99_ms);
+        self.total_ms += tally.mean_ms * tally.requests as f64;
         for (status, count) in &tally.by_status {
             *self.by_status.entry(*status).or_default() += count;
         }
@@ -132,6 +140,12 @@ impl VersionTraffic {
             self.p99.push(Point { at_ms, value: Some(p99_ms), violated: false });
             self.success.push(Point { at_ms, value: Some(success), violated: false });
         }
+    }
+
+    /// Mean latency of all requests, milliseconds.
+    #[must_use]
+    pub fn mean_ms(&self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.total_ms / self.requests as f64 }
     }
 
     /// The slices that end in the last [`RECENT_MS`] before `now_ms`.

@@ -9,5 +9,6 @@
 
 mod lines;
 mod record;
+mod reports;
 mod screens;
 pub mod streams;
