@@ -36,19 +36,15 @@ pub fn list() -> Output {
 /// The file of a built-in scenario, ready to be saved anywhere and changed.
 #[must_use]
 pub fn show(name: &str) -> Output {
-    match builtin::text(name) {
-        Some(text) => {
-            let schema = format!("# yaml-language-server: $schema={}\n", scenario::SCHEMA_ID);
-            // Beside another file, the manifests in the binary have another name.
-            let out = schema + &text.replace("../manifests/", "builtin:");
-            Output { out, err: String::new(), code: OK }
-        }
-        None => {
-            let near = scenario::problem::nearest(name, &builtin::names()).map(|it| format!("; did you mean `{it}`?"));
-            let err = format!("there is no built-in scenario `{name}`{}\n", near.unwrap_or_default());
-            Output { out: String::new(), err, code: BAD }
-        }
-    }
+    let Some(text) = builtin::text(name) else {
+        let near = scenario::problem::nearest(name, &builtin::names()).map(|it| format!("; did you mean `{it}`?"));
+        let err = format!("there is no built-in scenario `{name}`{}\n", near.unwrap_or_default());
+        return Output { out: String::new(), err, code: BAD };
+    };
+    let schema = format!("# yaml-language-server: $schema={}\n", scenario::SCHEMA_ID);
+    // Beside another file, the manifests in the binary have another name.
+    let out = schema + &text.replace("../manifests/", "builtin:");
+    Output { out, err: String::new(), code: OK }
 }
 
 /// Every problem of every file, then one line each.

@@ -119,14 +119,9 @@ fn fault_on(it: &FaultOnFile) -> (Act, String) {
     let lasting = it.lasting.as_ref().map(|it| it.value);
     let delay = it.delay.as_ref().map(|it| it.value);
     let spec = FaultSpec { fault: it.fault.value, rate, delay };
-    let mut text = format!("turn on {}", it.fault.name());
-    if let Some(delay) = delay {
-        text += &delay_text(delay);
-    }
-    text += &format!(" at {} % on {}", percent(rate), pods(target));
-    if let Some(lasting) = lasting {
-        text += &format!(" for {}", short(lasting));
-    }
+    let length = delay.map(delay_text).unwrap_or_default();
+    let time = lasting.map(|it| format!(" for {}", short(it))).unwrap_or_default();
+    let text = format!("turn on {}{length} at {} % on {}{time}", it.fault.name(), percent(rate), pods(target));
     (Act::FaultOn { spec, target, lasting }, text)
 }
 

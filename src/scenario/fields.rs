@@ -38,7 +38,9 @@ impl<'a> Fields<'a> {
 
     /// The value of a field, if it is there and not null.
     pub fn node(&mut self, name: &'static str) -> Option<&'a Node> {
-        self.known.push(name);
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
         let node = &self.entries.iter().find(|entry| entry.key == name)?.value;
         (node.data != Data::Null).then_some(node)
     }
@@ -101,7 +103,9 @@ impl<'a> Fields<'a> {
     pub fn finish(self, problems: &mut Problems) {
         for entry in self.entries.iter().filter(|it| !self.known.contains(&it.key.as_str())) {
             let message = format!("{} has no field `{}`", self.what, entry.key);
-            let help = match nearest(&entry.key, &self.known) {
+            let free: Vec<&str> =
+                self.known.iter().copied().filter(|name| self.entries.iter().all(|it| it.key != *name)).collect();
+            let help = match nearest(&entry.key, &free) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("its fields are {}", self.known.join(", ")),
             };

@@ -52,6 +52,9 @@ pub struct File {
     /// Streams of requests, from the moment the Canary is Initialized.
     #[schemars(default)]
     pub traffic: Vec<StreamFile>,
+    /// Whether all of `traffic` could be read.
+    #[schemars(skip)]
+    pub traffic_complete: bool,
     /// How long traffic runs before the steps begin. Default 1m.
     #[schemars(with = "Option<schema::GoDuration>")]
     pub warmup: Option<At<Duration>>,
@@ -182,6 +185,9 @@ pub struct ReleaseFile {
     /// What is wrong with this version from the start: faults that live in the pod template.
     #[schemars(default, with = "Vec<schema::TemplateFault>")]
     pub faults: Vec<At<TemplateFault>>,
+    /// Whether all of it could be read.
+    #[schemars(skip)]
+    pub complete: bool,
 }
 
 /// A fault that a release brings along.

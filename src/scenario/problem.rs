@@ -112,6 +112,12 @@ impl Problems {
         }
     }
 
+    /// How many there are so far: a reader compares before and after.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|it| it.severity == Severity::Error)
@@ -140,18 +146,23 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
-/// Edits from one word to the other (Levenshtein). Words are short; longer ones are not compared.
+/// Edits from one word to the other: letters added, left out, replaced, or swapped with their neighbour (optimal string
+/// alignment). Words are short; of longer ones only the start is compared.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(40).collect(), b.chars().take(40).collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let shifted = rows[i - 1][j].min(rows[i][j - 1]) + 1;
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                let best = replaced.min(shifted);
+                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
         }
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }

@@ -30,7 +30,9 @@ pub(super) fn file(node: &Node, source: SourceId, problems: &mut Problems) -> Op
     }
     let canary = fields.read("canary", problems, text);
     let host = fields.read("host", problems, text);
+    let before = problems.count();
     let traffic = fields.list("traffic", problems, stream);
+    let traffic_complete = problems.count() == before;
     let warmup = fields.read("warmup", problems, duration);
     let steps = fields.list("steps", problems, step);
     if fields.node("steps").is_none() {
@@ -48,6 +50,7 @@ pub(super) fn file(node: &Node, source: SourceId, problems: &mut Problems) -> Op
         canary,
         host,
         traffic: values(traffic),
+        traffic_complete,
         warmup,
         steps: values(steps),
         expect,
@@ -200,8 +203,9 @@ fn phase(node: &Node, cx: &mut Cx<'_>) -> Option<Phase> {
 
 fn release(node: &Node, cx: &mut Cx<'_>) -> Option<ReleaseFile> {
     let (source, problems) = (cx.source, &mut *cx.problems);
+    let before = problems.count();
     let mut fields = Fields::of(node, source, "the release", problems)?;
-    let read = ReleaseFile {
+    let mut read = ReleaseFile {
         when: when(&mut fields, problems),
         tag: fields.read("tag", problems, text),
         image: fields.read("image", problems, text),
@@ -210,8 +214,10 @@ fn release(node: &Node, cx: &mut Cx<'_>) -> Option<ReleaseFile> {
         annotations: fields.texts("annotations", problems).into_iter().map(|(key, it)| (key, it.value)).collect(),
         configs: fields.read("configs", problems, configs).map(|it| it.value).unwrap_or_default(),
         faults: fields.list("faults", problems, template_fault),
+        complete: false,
     };
     fields.finish(problems);
+    read.complete = problems.count() == before;
     Some(read)
 }
 

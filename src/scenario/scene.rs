@@ -137,17 +137,13 @@ fn find_named<'a>(
         return Some(doc);
     }
     let elsewhere = scene.docs.iter().find(|doc| doc.id.kind == kind && doc.id.name == name);
-    match elsewhere {
-        Some(doc) => {
-            let message =
-                format!("{} is in namespace {}, and its Canary in {namespace}", doc.id.kind, doc.id.namespace);
-            let help = format!("write `namespace: {namespace}` in its metadata");
-            problems.error(doc.place("/metadata/namespace"), message, help);
-        }
-        None => {
-            let message = format!("the manifests have no {kind} `{name}` in namespace {namespace}");
-            problems.error(scene.doc.place(pointer), message, "add it, or correct the name");
-        }
+    if let Some(doc) = elsewhere {
+        let message = format!("{} is in namespace {}, and its Canary in {namespace}", doc.id.kind, doc.id.namespace);
+        let help = format!("write `namespace: {namespace}` in its metadata");
+        problems.error(doc.place("/metadata/namespace"), message, help);
+    } else {
+        let message = format!("the manifests have no {kind} `{name}` in namespace {namespace}");
+        problems.error(scene.doc.place(pointer), message, "add it, or correct the name");
     }
     None
 }
@@ -155,16 +151,18 @@ fn find_named<'a>(
 /// Names of a Deployment's ConfigMaps: volumes, projected volumes, `envFrom` and `valueFrom`, as Flagger tracks them.
 pub(super) fn tracked_config_maps(deployment: &Value) -> Vec<String> {
     let pod = &deployment["spec"]["template"]["spec"];
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let mut names = Vec::new();
-    let mut add = |value: &Value| names.extend(value.as_str().map(str::to_owned));
-    for volume in list(&pod["volumes"]) {
-        add(&volume["configMap"]["name"]);
-        list(&volume["projected"]["sources"]).iter().for_each(|it| add(&it["configMap"]["name"]));
+    let (volumes, mut found) = (items(&pod["volumes"]), Vec::new());
+    for volume in volumes {
+        found.push(&volume["configMap"]["name"]);
+        found.extend(items(&volume["projected"]["sources"]).iter().map(|it| &it["configMap"]["name"]));
     }
-    for container in list(&pod["containers"]).iter().chain(&list(&pod["initContainers"])) {
-        list(&container["envFrom"]).iter().for_each(|it| add(&it["configMapRef"]["name"]));
-        list(&container["env"]).iter().for_each(|it| add(&it["valueFrom"]["configMapKeyRef"]["name"]));
+    for container in items(&pod["containers"]).iter().chain(items(&pod["initContainers"])) {
+        found.extend(items(&container["envFrom"]).iter().map(|it| &it["configMapRef"]["name"]));
+        found.extend(items(&container["env"]).iter().map(|it| &it["valueFrom"]["configMapKeyRef"]["name"]));
     }
-    names
+    found.into_iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

@@ -87,11 +87,11 @@ fn harm(facts: &Facts) -> String {
     let Some((first, last)) = facts.harm else { return "no request harmed".to_owned() };
     let seconds = |from: std::time::Duration| last.saturating_sub(from).as_secs_f64().round();
     let noun = if facts.harmed == 1 { "request" } else { "requests" };
-    let mut text = format!("{} {noun} harmed in {} s", facts.harmed, seconds(first));
-    if let Some(fault) = facts.fault.filter(|fault| *fault <= last) {
-        text += &format!("; from fault to last harmed request {} s", seconds(fault));
+    let text = format!("{} {noun} harmed in {} s", facts.harmed, seconds(first));
+    match facts.fault.filter(|fault| *fault <= last) {
+        Some(fault) => format!("{text}; from fault to last harmed request {} s", seconds(fault)),
+        None => text,
     }
-    text
 }
 
 fn rolled_back(facts: &Facts) -> (String, String) {

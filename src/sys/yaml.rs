@@ -156,7 +156,7 @@ pub fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, YamlError> {
         return Err(YamlError { place: None, message });
     }
     let documents: Vec<Spanned<Raw>> =
-        serde_saphyr::from_multiple_with_options(text, options(dialect)).map_err(plain)?;
+        serde_saphyr::from_multiple_with_options(text, options(dialect)).map_err(|error| plain(&error))?;
     Ok(documents.into_iter().map(Node::from).filter(|node| node.data != Data::Null).collect())
 }
 
@@ -178,7 +178,7 @@ fn options(dialect: Dialect) -> serde_saphyr::Options {
 }
 
 /// The parser's words and place, without its own drawing of the line.
-fn plain(error: serde_saphyr::Error) -> YamlError {
+fn plain(error: &serde_saphyr::Error) -> YamlError {
     let place = error.location().map(Place::from).filter(|place| place.line > 0);
     let text = error.without_snippet().to_string();
     // The parser repeats the place at the end of its message.

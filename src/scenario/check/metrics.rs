@@ -20,8 +20,10 @@ pub(super) fn check(scene: &Scene<'_>, problems: &mut Problems) {
         source(scene, metric, &path, problems);
         limits(scene, metric, &path, problems);
     }
-    enough_traffic(scene, problems);
-    reaches_canary(scene, problems);
+    if scene.file.traffic_complete {
+        enough_traffic(scene, problems);
+        reaches_canary(scene, problems);
+    }
 }
 
 /// `rate()` needs two samples inside the window.
@@ -41,17 +43,12 @@ fn source(scene: &Scene<'_>, metric: &Metric, path: &str, problems: &mut Problem
     let at = scene.doc.place(&format!("{path}/name"));
     if let Some(reference) = &metric.template_ref {
         let namespace = if reference.namespace.is_empty() { scene.namespace() } else { reference.namespace.as_str() };
-        match scene.object("MetricTemplate", namespace, &reference.name) {
-            Some(doc) => template(scene, metric, path, doc, problems),
-            None => {
-                let message =
-                    format!("the manifests have no MetricTemplate `{}` in namespace {namespace}", reference.name);
-                problems.error(
-                    scene.doc.place(&format!("{path}/templateRef/name")),
-                    message,
-                    "add it, or correct the name",
-                );
-            }
+        if let Some(doc) = scene.object("MetricTemplate", namespace, &reference.name) {
+            template(scene, metric, path, doc, problems);
+        } else {
+            let message = format!("the manifests have no MetricTemplate `{}` in namespace {namespace}", reference.name);
+            let at = scene.doc.place(&format!("{path}/templateRef/name"));
+            problems.error(at, message, "add it, or correct the name");
         }
         if BUILTIN.contains(&metric.name.as_str()) {
             let message =
@@ -154,7 +151,7 @@ fn limits(scene: &Scene<'_>, metric: &Metric, path: &str, problems: &mut Problem
         let message = "the success rate is in percent, so a minimum of 1 or less lets nearly everything pass";
         problems.warn(scene.doc.place(&format!("{path}/thresholdRange/min")), message, "write 99 for 99 %");
     }
-    let sub_milli = |bound: Option<f64>| bound.is_some_and(|it| it != it.trunc());
+    let sub_milli = |bound: Option<f64>| bound.is_some_and(|it| it.fract().abs() > 0.0);
     if metric.name == "request-duration" && (sub_milli(range.max) || sub_milli(range.min)) {
         let message = "the duration is in milliseconds, and Flagger cuts its bounds to whole ones";
         problems.warn(scene.doc.place(&format!("{path}/thresholdRange")), message, "write 500 for half a second");

@@ -152,8 +152,12 @@ fn load_tester(scene: &Scene<'_>, problems: &mut Problems) {
         let known = scene.object("Service", namespace, name).is_some()
             || name == scene.canary.service_name()
             || made_by_flagger.iter().any(|it| it == name);
-        // Names with more dots than a Service has, and addresses, are outside the lab.
-        let inside = host.matches('.').count() <= 1 || host.ends_with(".svc") || host.contains(".svc.");
+        // Other names, and addresses, are outside the lab.
+        let inside = match host.matches('.').count() {
+            0 => true,
+            1 => scene.docs.iter().any(|doc| doc.id.namespace == namespace || doc.id.name == name),
+            _ => host.split('.').nth(2) == Some("svc"),
+        };
         if inside && !known {
             let message =
                 format!("the manifests have no Service `{name}` in namespace {namespace}, so this hook fails");

@@ -84,7 +84,7 @@ fn moment(scene: &Scene<'_>, step: &StepAt, latest: &mut Duration, problems: &mu
         } else {
             100
         };
-        if weight.value > top {
+        if weight.value > top && top > 0 {
             let message = format!("the weight never gets above {top}, so this step is never taken");
             problems.error((source, weight.place), message, format!("write {top} or less"));
         }
@@ -119,7 +119,7 @@ pub(super) fn reachable_phase(
             problems.error(at, message, "take it out");
         }
         Phase::Terminating => {
-            problems.error(at, "no step deletes the Canary, so it is never Terminating", "take it out")
+            problems.error(at, "no step deletes the Canary, so it is never Terminating", "take it out");
         }
         _ => {}
     }
@@ -136,6 +136,9 @@ fn releases(scene: &Scene<'_>, problems: &mut Problems) {
         }
         let before = template.tag().to_owned();
         let patch = template.release(release);
+        if !release.complete {
+            continue;
+        }
         if patch.as_object().is_some_and(serde_json::Map::is_empty) && release.configs.is_empty() {
             let message = match &release.tag {
                 Some(tag) => format!("the target runs {} already, so this is no new version", tag.value),
@@ -212,7 +215,8 @@ fn streams(scene: &Scene<'_>, problems: &mut Problems) {
         }
         names.extend(change.streams.iter().map(|it| it.name.value.as_str()));
     }
-    if scene.host().is_empty() {
+    let router_known = scene.canary.spec.provider != "nginx" || scene.ingress.is_some();
+    if router_known && scene.host().is_empty() {
         let at = (scene.source, scene.file.name.place);
         let streams = scene.file.traffic.iter().filter(|it| it.host.is_none());
         if let Some(stream) = streams.into_iter().next() {
