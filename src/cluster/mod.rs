@@ -22,3 +22,6 @@ pub use client::Client;
 pub use connect::ConnectError;
 pub use error::ClusterError;
 pub use watch::Watched;
+
+#[cfg(test)]
+mod tests;
