@@ -4,9 +4,9 @@
 
 use super::api::{FOREGROUND, ORPHAN};
 use super::kinds::resource;
-use super::meta;
 use super::server::State;
 use super::store::key_of;
+use super::{crd, meta};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,9 +32,15 @@ impl State {
     }
 
     /// After a write that left the object there.
-    pub fn after_write(&mut self, resource: &str, object: &Arc<Value>) {
-        self.index(resource, object);
-        let mut work = VecDeque::from([Place::of(resource, object)]);
+    pub fn after_write(&mut self, of: &str, object: &Arc<Value>) {
+        self.index(of, object);
+        if of == resource::CUSTOM_RESOURCE_DEFINITIONS
+            && crd::is_established(object)
+            && let Some(kind) = crd::kind(object)
+        {
+            self.kinds.insert(kind);
+        }
+        let mut work = VecDeque::from([Place::of(of, object)]);
         self.collect(&mut work);
     }
 
@@ -50,6 +56,11 @@ impl State {
     fn take(&mut self, place: &Place, work: &mut VecDeque<Place>) -> Option<Arc<Value>> {
         let last = self.store.remove(&place.resource, &place.namespace, &place.name)?;
         self.forget(place, &last);
+        match place.resource.as_str() {
+            resource::SERVICES => self.addresses.release(&last),
+            resource::CUSTOM_RESOURCE_DEFINITIONS => self.drop_kind(&last, work),
+            _ => {}
+        }
         let uid = meta::text(&last, "uid");
         work.extend(self.dependents(uid));
         work.extend(meta::owners(&last).filter_map(|(uid, _)| self.by_uid.get(uid).cloned()));
@@ -59,6 +70,17 @@ impl State {
             }));
         }
         Some(last)
+    }
+
+    /// With its definition a custom kind goes, and with the kind all its objects.
+    fn drop_kind(&mut self, definition: &Value, work: &mut VecDeque<Place>) {
+        let Some(kind) = crd::kind(definition) else { return };
+        let objects: Vec<_> =
+            self.store.collection(&kind.key).into_iter().flat_map(|it| it.iter(None)).cloned().collect();
+        for object in objects {
+            self.take(&Place::of(&kind.key, &object), work);
+        }
+        self.kinds.remove(&kind.key);
     }
 
     fn dependents(&self, uid: &str) -> Vec<Place> {

@@ -1,7 +1,8 @@
 //! The table of kinds: what discovery shows, what an address means, what a write has to keep.
 
 use super::schema::Schema;
-use super::status::{FieldError, Status, qualified};
+pub use super::status::qualified as qualified_key;
+use super::status::{FieldError, Status};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -206,7 +207,7 @@ impl Row {
             _ => &[],
         };
         Kind {
-            key: qualified(plural, group),
+            key: qualified_key(plural, group),
             group: group.to_owned(),
             kind: kind.to_owned(),
             list_kind: format!("{kind}List"),
@@ -248,7 +249,7 @@ impl Kinds {
 
     /// The kind behind `/apis/{group}/{version}/{plural}`.
     pub fn at_path(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Kind>> {
-        let key = qualified(plural, group);
+        let key = qualified_key(plural, group);
         self.by_key.get(&key).filter(|it| it.version(version).is_some())
     }
 

@@ -9,7 +9,10 @@
 //! (`patch::apply`), commits with the next revision (`store`), and then lets owners, finalizers and namespaces take their
 //! effect (`gc`) before it answers. So garbage collection is not a race here: it is done when the write is done.
 
+mod addresses;
 mod api;
+mod crd;
+mod defaults;
 mod discovery;
 mod gc;
 mod http;

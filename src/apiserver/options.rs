@@ -1,6 +1,7 @@
 //! What a caller may ask for beside the object itself.
 
 use super::selector::{field::FieldSelector, label::LabelSelector};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A part of an object with an address of its own.
@@ -91,6 +92,8 @@ pub struct WriteOptions {
     /// Who owns the fields that change; empty: the name the [`super::Api`] was made with.
     pub field_manager: String,
     pub field_validation: FieldValidation,
+    /// Where warnings go (unknown fields); None: nobody wants them.
+    pub warnings: Option<Arc<Mutex<Vec<String>>>>,
 }
 
 /// The four kinds of patch, by media type.

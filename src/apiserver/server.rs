@@ -1,5 +1,6 @@
 //! The server: one state behind one lock, shared by everyone who asks.
 
+use super::addresses::Addresses;
 use super::api::Api;
 use super::gc::Place;
 use super::kinds::{Kind, Kinds, resource};
@@ -26,6 +27,7 @@ pub struct State {
     pub kinds: Kinds,
     pub rng: ChaCha8Rng,
     pub clock: Clock,
+    pub addresses: Addresses,
     /// Where the object with a uid is.
     pub by_uid: BTreeMap<String, Place>,
     /// Who names a uid as its owner.
@@ -93,6 +95,7 @@ impl Server {
             kinds: Kinds::default(),
             rng: seed.stream("apiserver"),
             clock,
+            addresses: Addresses::default(),
             by_uid: BTreeMap::new(),
             by_owner: BTreeMap::new(),
         };

@@ -149,7 +149,7 @@ impl FieldError {
 }
 
 /// `deployments.apps`, or `pods` for the core group.
-pub(super) fn qualified(plural: &str, group: &str) -> String {
+pub fn qualified(plural: &str, group: &str) -> String {
     if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
 }
 

@@ -1,1 +1,5 @@
-//! Tests of this name's station; see docs/ARCHITECTURE.md.
+//! The embedded API server: what clients rely on, case by case.
+
+mod garbage;
+mod smoke;
+mod support;

@@ -1,9 +1,10 @@
 //! Create.
 
 use super::{Write, prepare};
-use crate::apiserver::meta;
+use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::server::State;
-use crate::apiserver::status::{FieldError, Status};
+use crate::apiserver::status::Status;
+use crate::apiserver::{crd, defaults, meta};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -33,16 +34,30 @@ pub(super) fn create(state: &mut State, write: &Write<'_>, object: Value) -> Res
     if kind.storage().status
         && let Some(root) = object.as_object_mut()
     {
-        root.remove("status");
+        root.shift_remove("status");
     }
-    if name.is_empty() {
-        let error = FieldError::required("metadata.name", "name or generateName is required");
-        return Err(kind.invalid("", vec![error]));
-    }
+    prepare::fill(kind, &mut object);
+    prepare::check(kind, &object, None)?;
     if state.store.get(&kind.key, write.target.namespace, &name).is_some() {
         return Err(Status::already_exists(&kind.plural, &kind.group, &name));
     }
+    complete(state, kind, &mut object)?;
     Ok(prepare::commit(state, write, object))
+}
+
+/// What depends on the server's state: addresses, the first status.
+fn complete(state: &mut State, kind: &Kind, object: &mut Value) -> Result<(), Status> {
+    if kind.key == resource::SERVICES {
+        state.addresses.assign(object)?;
+    }
+    let status = match kind.key.as_str() {
+        resource::CUSTOM_RESOURCE_DEFINITIONS => Some(crd::status(object, &state.kinds, &state.now())),
+        key => defaults::initial_status(key, object),
+    };
+    if let (Some(status), Some(root)) = (status, object.as_object_mut()) {
+        root.insert("status".to_owned(), status);
+    }
+    Ok(())
 }
 
 fn name(state: &mut State, object: &mut Value) {

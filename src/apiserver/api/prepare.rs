@@ -2,12 +2,14 @@
 
 use super::Write;
 use crate::apiserver::kinds::{Kind, resource};
-use crate::apiserver::meta;
-use crate::apiserver::options::Subresource;
+use crate::apiserver::options::{FieldValidation, Subresource};
+use crate::apiserver::schema::decode::Decoder;
+use crate::apiserver::schema::{Fields, Schema, Shape};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{Cause, Status};
-use serde_json::Value;
-use std::sync::Arc;
+use crate::apiserver::{crd, defaults, meta, validate};
+use serde_json::{Value, json};
+use std::sync::{Arc, PoisonError};
 
 /// Refuses a subresource that the kind does not have.
 pub fn check_subresource(kind: &Kind, subresource: Subresource) -> Result<(), Status> {
@@ -46,7 +48,72 @@ pub(super) fn decode(write: &Write<'_>, mut object: Value) -> Result<Value, Stat
         }
     }
     meta::of(&mut object);
+    let unknown = fit(kind, &mut object)?;
+    tell_unknown(write, unknown)?;
     Ok(object)
+}
+
+/// Makes the object fit the types of its kind; the paths of unknown fields, which are dropped.
+fn fit(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
+    let mut decoder = Decoder::default();
+    let version = &kind.storage().name;
+    let name = &kind.kind;
+    let cannot =
+        |it| Status::bad_request(format!("{name} in version \"{version}\" cannot be handled as a {name}: {it}"));
+    if !kind.custom {
+        decoder.decode(&kind.storage().schema, object).map_err(cannot)?;
+        meta::of(object);
+        return Ok(decoder.unknown);
+    }
+    let schema = Fields { known: [("metadata".to_owned(), Schema::object_meta())].into(), ..Fields::default() };
+    let mut holder = json!({ "metadata": object.get_mut("metadata").map(Value::take) });
+    let shape = Schema { shape: Shape::Object(schema), ..Schema::default() };
+    decoder.decode(&shape, &mut holder).map_err(cannot)?;
+    object["metadata"] = holder["metadata"].take();
+    meta::of(object);
+    let mut unknown = crd::admit(&kind.storage().schema, object);
+    unknown.extend(decoder.unknown);
+    Ok(unknown)
+}
+
+/// Unknown fields are refused, told or passed over, as the caller wishes.
+fn tell_unknown(write: &Write<'_>, unknown: Vec<String>) -> Result<(), Status> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<_> = unknown.iter().map(|it| format!("unknown field \"{it}\"")).collect();
+    match write.options.field_validation {
+        FieldValidation::Ignore => {}
+        FieldValidation::Warn => {
+            if let Some(warnings) = &write.options.warnings {
+                warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(texts);
+            }
+        }
+        FieldValidation::Strict => {
+            let (name, version) = (&write.kind.kind, &write.kind.storage().name);
+            let found = texts.join(", ");
+            let message = format!(
+                "{name} in version \"{version}\" cannot be handled as a {name}: strict decoding error: {found}"
+            );
+            return Err(Status::bad_request(message));
+        }
+    }
+    Ok(())
+}
+
+/// Fills in what is missing in an object of a built-in kind.
+pub(super) fn fill(kind: &Kind, object: &mut Value) {
+    if kind.key == resource::CUSTOM_RESOURCE_DEFINITIONS {
+        crd::default(object);
+    } else if !kind.custom {
+        defaults::apply(&kind.key, object);
+    }
+}
+
+/// Refuses an object with faults.
+pub(super) fn check(kind: &Kind, object: &Value, old: Option<&Value>) -> Result<(), Status> {
+    let errors = validate::check(kind, object, old);
+    if errors.is_empty() { Ok(()) } else { Err(kind.invalid(meta::text(object, "name"), errors)) }
 }
 
 /// The namespace of the request, which the object may only repeat.

@@ -1,12 +1,12 @@
 //! Update: of the whole object, or of a part.
 
 use super::{Write, prepare, scale};
-use crate::apiserver::kinds::Kind;
-use crate::apiserver::meta;
+use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::options::Subresource;
 use crate::apiserver::server::State;
-use crate::apiserver::status::Status;
-use serde_json::Value;
+use crate::apiserver::status::{FieldError, Status};
+use crate::apiserver::{addresses, crd, meta};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Metadata that an update cannot change.
@@ -29,7 +29,10 @@ pub(super) fn update(state: &mut State, write: &Write<'_>, object: Value) -> Res
     }
     let current = state.store.get(&write.kind.key, target.namespace, target.name).cloned();
     let current = current.ok_or_else(|| write.kind.not_found(target.name))?;
-    check_version(write.kind, &current, &object)?;
+    if write.kind.custom && meta::text(&object, "resourceVersion").is_empty() {
+        let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+        return Err(Status::invalid(&write.kind.plural, &write.kind.group, target.name, vec![error]));
+    }
     replace(state, write, &current, object)
 }
 
@@ -70,6 +73,15 @@ pub(super) fn replace(
     }
     meta::keep(current, &mut object, "resourceVersion");
     meta::set(&mut object, "name", meta::text(current, "name"));
+    if kind.key == resource::SERVICES {
+        addresses::keep(current, &mut object);
+    }
+    prepare::fill(kind, &mut object);
+    prepare::check(kind, &object, Some(current))?;
+    if kind.key == resource::CUSTOM_RESOURCE_DEFINITIONS {
+        let status = crd::status(&object, &state.kinds, &state.now());
+        set_or_remove(&mut object, "status", Some(status));
+    }
     if kind.generation && wish_changed(current, &object) {
         let generation = current.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
         meta::set(&mut object, "generation", generation + 1);

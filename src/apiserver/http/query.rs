@@ -138,7 +138,7 @@ pub fn write(call: &Call) -> Result<WriteOptions, Status> {
         "" => agent(call.header(&http::header::USER_AGENT)).to_owned(),
         named => named.to_owned(),
     };
-    Ok(WriteOptions { dry_run, field_manager, field_validation })
+    Ok(WriteOptions { dry_run, field_manager, field_validation, warnings: None })
 }
 
 fn invalid_dry_run(kind: &str, found: &str) -> Status {

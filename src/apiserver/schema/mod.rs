@@ -2,13 +2,19 @@
 //! structural schema of their CRD), so that decoding, pruning, strategic merge and server-side apply have one table.
 
 mod built_in;
+pub mod check;
+pub mod custom;
+pub mod decode;
+pub mod quantity;
+pub mod structural;
 
+use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The type of one value.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Schema {
     /// The Go type's name of a built-in struct; empty otherwise.
     pub name: String,
@@ -21,10 +27,39 @@ pub struct Schema {
     pub merge_key: Option<String>,
     /// The patch may name the keys that stay, `$retainKeys`.
     pub retain_keys: bool,
+    /// What custom values must satisfy beyond their shape; built-in kinds have `validate` instead.
+    pub rules: Option<Box<Rules>>,
+}
+
+/// The validations of a structural schema.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The schema names a type, which must hold; parts of `oneOf` and the like name none.
+    pub typed: bool,
+    pub nullable: bool,
+    pub default: Option<Value>,
+    pub allowed: Option<Vec<Value>>,
+    pub pattern: Option<Regex>,
+    pub format: String,
+    pub minimum: Option<f64>,
+    pub maximum: Option<f64>,
+    pub exclusive_minimum: bool,
+    pub exclusive_maximum: bool,
+    pub multiple_of: Option<f64>,
+    pub min_length: Option<u64>,
+    pub max_length: Option<u64>,
+    pub min_items: Option<u64>,
+    pub max_items: Option<u64>,
+    pub min_properties: Option<u64>,
+    pub max_properties: Option<u64>,
+    pub all_of: Vec<Schema>,
+    pub any_of: Vec<Schema>,
+    pub one_of: Vec<Schema>,
+    pub not: Option<Schema>,
 }
 
 /// What a value looks like.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Shape {
     /// Anything: unknown fields are kept.
     #[default]
@@ -52,7 +87,7 @@ pub enum Scalar {
 }
 
 /// The fields of an object.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Fields {
     pub known: BTreeMap<String, Arc<Schema>>,
     pub required: Vec<String>,
@@ -63,7 +98,7 @@ pub struct Fields {
 }
 
 /// The items of a list.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct List {
     pub items: Arc<Schema>,
     pub kind: ListKind,

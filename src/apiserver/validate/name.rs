@@ -129,3 +129,24 @@ pub fn qualified_name_faults(text: &str) -> Vec<String> {
     }
     faults
 }
+
+/// The name of a port (IANA service name).
+pub fn port_name_faults(text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    if text.len() > 15 {
+        faults.push("must be no more than 15 characters".to_owned());
+    }
+    if !text.bytes().all(|it| is_low(it) || it == b'-') {
+        faults.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
+    }
+    if !text.bytes().any(|it| it.is_ascii_lowercase()) {
+        faults.push("must contain at least one letter (a-z)".to_owned());
+    }
+    if text.contains("--") {
+        faults.push("must not contain consecutive hyphens".to_owned());
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        faults.push("must not begin or end with a hyphen".to_owned());
+    }
+    faults
+}
