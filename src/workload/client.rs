@@ -2,7 +2,8 @@
 
 use super::queue::{Key, Queue};
 use crate::apiserver::{
-    Api, DeleteOptions, ListOptions, PatchKind, Preconditions, Status, Target, WatchEventKind, WatchOptions,
+    Api, DeleteOptions, LabelSelector, ListOptions, PatchKind, Preconditions, Status, Target, WatchEventKind,
+    WatchOptions,
 };
 use crate::workload::json::{name, namespace, uid};
 use futures_util::StreamExt;
@@ -30,6 +31,13 @@ impl Client {
         self.api.list(resource, namespace, &ListOptions::default()).map(|it| it.items).unwrap_or_default()
     }
 
+    /// The objects of one namespace that a selector in text form (`a=b,c in (d)`) matches; none when it is no selector.
+    pub(super) fn selected(&self, resource: &str, namespace: &str, selector: &str) -> Vec<Arc<Value>> {
+        let Ok(selector) = LabelSelector::parse(selector) else { return Vec::new() };
+        let options = ListOptions { label_selector: Some(selector), ..ListOptions::default() };
+        self.api.list(resource, Some(namespace), &options).map(|it| it.items).unwrap_or_default()
+    }
+
     pub(super) fn create(&self, resource: &str, namespace: &str, object: Value) -> Result<Arc<Value>, Status> {
         self.api.create(resource, namespace, object)
     }
@@ -40,7 +48,7 @@ impl Client {
     }
 
     /// Merge patch of the object's status.
-    pub(super) fn patch_status(&self, resource: &str, key: &Key, status: Value) -> Result<Arc<Value>, Status> {
+    pub(super) fn patch_status(&self, resource: &str, key: &Key, status: &Value) -> Result<Arc<Value>, Status> {
         let target = Target::new(resource, &key.namespace, &key.name).status();
         self.api.patch(&target, &PatchKind::Merge, serde_json::json!({ "status": status }))
     }

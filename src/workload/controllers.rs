@@ -182,6 +182,8 @@ fn add(queue: &Queue, seen: &Seen<'_>) {
 /// The Deployment that owns a ReplicaSet.
 fn add_owner(client: &Client, set: &Key, deployments: &Queue) {
     if let Some(set) = client.get(resource::REPLICA_SETS, &set.namespace, &set.name) {
-        deployment::concerned(client, &set).into_iter().for_each(|it| deployments.add(it));
+        for deployment in deployment::concerned(client, &set) {
+            deployments.add(deployment);
+        }
     }
 }

@@ -75,7 +75,7 @@ impl Controller {
             }
         }
         if plan.status != deployment.status {
-            let _ = self.client.patch_status(resource::DEPLOYMENTS, key, status_body(&plan.status));
+            let _ = self.client.patch_status(resource::DEPLOYMENTS, key, &status_body(&plan.status));
         }
         if let Some(after) = plan.again {
             self.queue.add_after(key.clone(), after);
@@ -93,13 +93,13 @@ impl Controller {
                         own.push(set);
                     } else {
                         let keep = list(&set, "/metadata/ownerReferences").iter().filter(|it| it["controller"] != true);
-                        self.set_owners(&set, keep.cloned().collect());
+                        self.set_owners(&set, &keep.cloned().collect::<Vec<_>>());
                     }
                 }
                 None if selected && !deployment.deleting && !is_deleting(&set) => {
                     let mut owners = list(&set, "/metadata/ownerReferences").to_vec();
                     owners.push(controller_reference(object));
-                    self.set_owners(&set, owners);
+                    self.set_owners(&set, &owners);
                     own.push(set);
                 }
                 _ => {}
@@ -108,7 +108,7 @@ impl Controller {
         own
     }
 
-    fn set_owners(&self, set: &Value, owners: Vec<Value>) {
+    fn set_owners(&self, set: &Value, owners: &[Value]) {
         let body = json!({ "metadata": { "uid": uid(set), "ownerReferences": owners } });
         let _ = self.client.patch(resource::REPLICA_SETS, &super::client::key(set), body);
     }

@@ -94,7 +94,7 @@ impl Node {
             }],
             "nodeInfo": { "kubeletVersion": "v1.34.3", "operatingSystem": "linux", "containerRuntimeVersion": "coalmine://embedded" },
         });
-        let _ = self.client.patch_status(resource::NODES, &Key::new("", NODE_NAME), status);
+        let _ = self.client.patch_status(resource::NODES, &Key::new("", NODE_NAME), &status);
     }
 
     /// The next free address, round robin, so that one that was just given back is not used again soon.

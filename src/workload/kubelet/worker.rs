@@ -180,7 +180,7 @@ impl Worker {
             status
         };
         // A pod that is gone needs no status; nothing else can go wrong with a patch of one's own status.
-        if let Err(error) = self.node.client.patch_status(resource::PODS, &self.key, status) {
+        if let Err(error) = self.node.client.patch_status(resource::PODS, &self.key, &status) {
             tracing::debug!(pod = self.key.name, %error, "the pod's status was not written");
         }
     }

@@ -62,11 +62,11 @@ impl Controller {
             let selected = selects(selector, &pod["metadata"]["labels"]);
             match controller_uid(&pod) {
                 Some(owner) if owner == uid(set) && (selected || is_deleting(set)) => own.push(pod),
-                Some(owner) if owner == uid(set) => self.set_owners(&pod, without_controller(&pod)),
+                Some(owner) if owner == uid(set) => self.set_owners(&pod, &without_controller(&pod)),
                 None if selected && is_active(&pod) && !is_deleting(set) => {
                     let mut owners = list(&pod, "/metadata/ownerReferences").to_vec();
                     owners.push(controller_reference(set));
-                    self.set_owners(&pod, owners);
+                    self.set_owners(&pod, &owners);
                     own.push(pod);
                 }
                 _ => {}
@@ -75,7 +75,7 @@ impl Controller {
         own
     }
 
-    fn set_owners(&self, pod: &Value, owners: Vec<Value>) {
+    fn set_owners(&self, pod: &Value, owners: &[Value]) {
         let body = json!({ "metadata": { "uid": uid(pod), "ownerReferences": owners } });
         let _ = self.client.patch(resource::PODS, &super::client::key(pod), body);
     }
@@ -133,7 +133,7 @@ impl Controller {
                 status[count] = Value::Null;
             }
         }
-        let _ = self.client.patch_status(resource::REPLICA_SETS, key, status);
+        let _ = self.client.patch_status(resource::REPLICA_SETS, key, &status);
     }
 }
 
