@@ -1,10 +1,10 @@
 //! The store: objects by kind, one global revision, and the changes of late for watches and consistent pages.
 
 use super::status::Status;
+use crate::sys::signal::{Signal, Waiter};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Changes kept per kind. A watch or a page that asks for an older revision gets 410 and lists again.
 pub const WATCH_HISTORY: usize = 4096;
@@ -31,13 +31,13 @@ pub struct Collection {
     history: VecDeque<Change>,
     /// The revision of the newest change that is no longer kept.
     compacted: u64,
-    signal: watch::Sender<u64>,
+    signal: Signal,
 }
 
 impl Default for Collection {
     fn default() -> Self {
         let objects = BTreeMap::new();
-        Self { objects, count: 0, history: VecDeque::new(), compacted: 0, signal: watch::Sender::new(0) }
+        Self { objects, count: 0, history: VecDeque::new(), compacted: 0, signal: Signal::default() }
     }
 }
 
@@ -57,8 +57,8 @@ impl Collection {
     }
 
     /// A receiver that wakes at each change of this kind.
-    pub fn signal(&self) -> watch::Receiver<u64> {
-        self.signal.subscribe()
+    pub fn signal(&self) -> Waiter {
+        self.signal.waiter()
     }
 
     /// The changes after `revision`, or an error if some of them are no longer kept.
@@ -161,7 +161,7 @@ impl Store {
         let before = names.insert(name.to_owned(), Arc::clone(&object));
         collection.count += usize::from(before.is_none());
         collection.record(Change { revision, before, object: Arc::clone(&object), deleted: false }, limit);
-        collection.signal.send_replace(revision);
+        collection.signal.raise();
         object
     }
 
@@ -180,7 +180,7 @@ impl Store {
         let object = Arc::new(last);
         let change = Change { revision: next, before: Some(before), object: Arc::clone(&object), deleted: true };
         collection.record(change, limit);
-        collection.signal.send_replace(next);
+        collection.signal.raise();
         self.revision = next;
         Some(object)
     }
@@ -197,7 +197,7 @@ impl Store {
     /// Wakes every watch, for the end of the server.
     pub fn wake_all(&self) {
         for collection in self.collections.values() {
-            collection.signal.send_replace(self.revision);
+            collection.signal.raise();
         }
     }
 }

@@ -5,12 +5,12 @@ use super::options::WatchOptions;
 use super::server::Inner;
 use super::status::Status;
 use super::store::Change;
+use crate::sys::signal::Waiter;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How often a bookmark is sent to those who asked for bookmarks; the real watch cache does it about once a minute.
@@ -58,7 +58,7 @@ struct Watcher {
     /// Everything up to here has been seen.
     revision: u64,
     pending: VecDeque<WatchEvent>,
-    signal: watch::Receiver<u64>,
+    signal: Waiter,
     ends: Option<Instant>,
     next_bookmark: Instant,
     done: bool,
@@ -134,7 +134,7 @@ impl Watcher {
             if self.done {
                 return None;
             }
-            self.signal.mark_unchanged();
+            self.signal.mark_seen();
             self.collect();
             if !self.pending.is_empty() || self.done {
                 continue;
@@ -158,10 +158,10 @@ impl Watcher {
         let until = [bookmark, self.ends].into_iter().flatten().min();
         let Some(until) = until else {
             // The sender lives as long as `inner`, so this waits for a change and cannot fail.
-            let _ = self.signal.changed().await;
+            self.signal.raised().await;
             return None;
         };
-        let woken = tokio::time::timeout_at(until, self.signal.changed()).await;
+        let woken = tokio::time::timeout_at(until, self.signal.raised()).await;
         if woken.is_err() && bookmark == Some(until) && self.ends != Some(until) {
             self.next_bookmark = until + BOOKMARK_EVERY;
             return Some(self.bookmark(false));

@@ -5,4 +5,5 @@
 pub mod clock;
 pub mod http;
 pub mod rng;
+pub mod signal;
 pub mod yaml;
