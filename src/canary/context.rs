@@ -191,7 +191,7 @@ impl<'a> Tick<'a> {
                 failed_checks: 0,
                 iterations: 0,
                 last_applied: target.hash(),
-                tracked_configs: detect::checksums(&configs),
+                tracked_configs: Some(detect::checksums(&configs)),
             })
         })
     }

@@ -57,7 +57,8 @@ impl Tracked<'_> {
     /// First 8 bytes of SHA-256 of the JSON of `.data`, in hexadecimal digits.
     fn checksum(&self) -> String {
         let digest = Sha256::digest(go_json(&self.object["data"]));
-        digest[..8].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        let first = digest.iter().take(8).fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+        format!("{first:016x}")
     }
 }
 
@@ -70,8 +71,8 @@ fn go_json(data: &Value) -> String {
 }
 
 /// Key and checksum of each, as `status.trackedConfigs` holds them.
-pub(super) fn checksums(configs: &[Tracked<'_>]) -> Option<BTreeMap<String, String>> {
-    Some(configs.iter().map(|it| (it.key(), it.checksum())).collect())
+pub(super) fn checksums(configs: &[Tracked<'_>]) -> BTreeMap<String, String> {
+    configs.iter().map(|it| (it.key(), it.checksum())).collect()
 }
 
 /// Reads what the target's pod template refers to. A missing one is a failure unless all its references are optional.
@@ -204,8 +205,7 @@ mod tests {
         let object = json!({"data": {"b": "1 < 2", "a": "x"}});
         let tracked = Tracked { kind: ConfigKind::ConfigMap, name: "n", object: &object };
         let digest = Sha256::digest(r#"{"a":"x","b":"1 \u003c 2"}"#);
-        assert_eq!(tracked.checksum(), digest[..8].iter().map(|it| format!("{it:02x}")).collect::<String>());
-        assert_eq!(tracked.checksum().len(), 16);
+        assert_eq!(tracked.checksum(), format!("{:016x}", u64::from_be_bytes(digest[..8].try_into().unwrap())));
     }
 
     #[test]

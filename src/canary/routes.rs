@@ -115,7 +115,7 @@ fn reconcile_ingress(tick: &mut Tick<'_>) -> Run<()> {
     match existing {
         None => {
             let prefix = &tick.settings.ingress_annotations_prefix;
-            tick.write(|| Write::Create(ingress::create(ingress, spec, canary, prefix)))
+            tick.write(|| Write::Create(ingress::create(ingress, &spec, canary, prefix)))
                 .context(|error| format!("ingress {name}.{namespace} create error: {error}"))?;
             tick.log(LogLevel::Info, || format!("Ingress {name}.{namespace} created"));
         }

@@ -113,7 +113,7 @@ impl<'a> Script<'a> {
     /// A hook, a ping, or a wait.
     pub(super) fn carry_out(&mut self, ask: impl FnOnce() -> Ask) -> Run<Result<(), &'a str>> {
         self.take(ask, |answer| match answer {
-            Answer::Carried(result) => Some(result.as_ref().map(|()| ()).map_err(String::as_str)),
+            Answer::Carried(result) => Some(result.as_ref().copied().map_err(String::as_str)),
             _ => None,
         })
     }
@@ -138,7 +138,7 @@ impl<'a> Script<'a> {
 
 fn written(answer: &Answer) -> Option<Result<(), &ApiError>> {
     match answer {
-        Answer::Written(result) => Some(result.as_ref().map(|()| ())),
+        Answer::Written(result) => Some(result.as_ref().copied()),
         _ => None,
     }
 }

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     fn stepping(step_weight: i64, max_weight: i64) -> Analysis {
-        Analysis { step_weight, max_weight, ..Analysis::default() }
+        Analysis { max_weight, step_weight, ..Analysis::default() }
     }
 
     fn steps(list: &[i64]) -> Analysis {

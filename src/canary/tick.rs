@@ -125,7 +125,7 @@ fn keep_failed<'a>(tick: &mut Tick<'a>, target: &Target<'a>) -> Run<()> {
             failed_checks: status.failed_checks,
             iterations: status.iterations,
             last_applied: target.hash(),
-            tracked_configs: detect::checksums(&configs),
+            tracked_configs: Some(detect::checksums(&configs)),
         })
     })
 }

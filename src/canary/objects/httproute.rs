@@ -96,6 +96,9 @@ fn drop_defaults(value: &mut Value) {
                     fields.shift_remove(key);
                 }
             }
+            if fields.get("path").is_some_and(|it| it["type"] == "PathPrefix" && it["value"] == "/") {
+                fields.shift_remove("path");
+            }
             for kind in ["Gateway", "Service"] {
                 if fields.get("kind").is_some_and(|it| it == kind) {
                     fields.shift_remove("kind");
@@ -111,7 +114,7 @@ fn drop_defaults(value: &mut Value) {
 fn is_sticky(rule: &Value, canary: &Canary) -> bool {
     let affinity = &canary.spec.analysis.session_affinity;
     let names = [&affinity["cookieName"], &affinity["primaryCookieName"]].map(|it| it.as_str().unwrap_or_default());
-    rule["matches"].as_array().into_iter().flatten().flat_map(|it| it["headers"].as_array()).flatten().any(|header| {
+    rule["matches"].as_array().into_iter().flatten().filter_map(|it| it["headers"].as_array()).flatten().any(|header| {
         let value = header["value"].as_str().unwrap_or_default();
         header["name"] == "Cookie" && names.iter().any(|name| !name.is_empty() && value.contains(name))
     })
@@ -130,11 +133,8 @@ pub(in crate::canary) fn spec(canary: &Canary, routes: Routes, cookies: Option<&
     if matches.is_empty() {
         matches.push(json!({"path": {"type": "PathPrefix", "value": "/"}}));
     }
-    let mut weighted = rule(
-        canary,
-        matches.clone(),
-        vec![backend(canary, "primary", routes.primary), backend(canary, "canary", routes.canary)],
-    );
+    let mut weighted =
+        rule(canary, &matches, &[backend(canary, "primary", routes.primary), backend(canary, "canary", routes.canary)]);
     if routes.mirrored && canary.spec.analysis.iterations > 0 {
         add_filter(&mut weighted, mirror(canary));
     }
@@ -145,7 +145,7 @@ pub(in crate::canary) fn spec(canary: &Canary, routes: Routes, cookies: Option<&
     if !canary.spec.analysis.matches.is_empty() {
         let own = self::matches(&canary.spec.analysis.matches).unwrap_or_default();
         rules[0]["matches"] = Value::Array(merge(&own, &matches));
-        rules.push(rule(canary, matches, vec![backend(canary, "primary", 100)]));
+        rules.push(rule(canary, &matches, &[backend(canary, "primary", 100)]));
     }
     let mut spec = json!({"parentRefs": service.gateway_refs});
     if !service.hosts.is_empty() {
@@ -155,14 +155,14 @@ pub(in crate::canary) fn spec(canary: &Canary, routes: Routes, cookies: Option<&
     Ok(spec)
 }
 
-fn rule(canary: &Canary, matches: Vec<Value>, backends: Vec<Value>) -> Value {
+fn rule(canary: &Canary, matches: &[Value], backends: &[Value]) -> Value {
     let service = &canary.spec.service;
     let mut rule = json!({"matches": matches});
     let filters = filters(canary);
     if !filters.is_empty() {
         rule["filters"] = Value::Array(filters);
     }
-    rule["backendRefs"] = Value::Array(backends);
+    rule["backendRefs"] = json!(backends);
     let mut timeouts = Map::new();
     for (field, value) in [("request", &service.timeout), ("backendRequest", &service.backend_timeout)] {
         if !value.is_empty() {
@@ -397,12 +397,12 @@ fn cookie_attributes(affinity: &Value) -> String {
     let mut attributes = format!("; Max-Age={max_age}");
     for (field, name) in [("domain", "Domain"), ("path", "Path"), ("sameSite", "SameSite")] {
         if let Some(value) = affinity[field].as_str().filter(|it| !it.is_empty()) {
-            attributes += &format!("; {name}={value}");
+            attributes.extend(["; ", name, "=", value]);
         }
     }
     for (field, name) in [("httpOnly", "HttpOnly"), ("secure", "Secure"), ("partitioned", "Partitioned")] {
         if affinity[field] == true {
-            attributes += &format!("; {name}");
+            attributes.extend(["; ", name]);
         }
     }
     attributes

@@ -25,7 +25,7 @@ pub(in crate::canary) fn canary_spec(ingress: &Value, service: &str) -> Option<V
 }
 
 /// The canary Ingress as it is created: idle.
-pub(in crate::canary) fn create(ingress: &Value, spec: Value, canary: &Canary, prefix: &str) -> Value {
+pub(in crate::canary) fn create(ingress: &Value, spec: &Value, canary: &Canary, prefix: &str) -> Value {
     let name = ingress["metadata"]["name"].as_str().unwrap_or_default();
     let kept = strings(&ingress["metadata"]["annotations"]);
     let kept = kept.into_iter().filter(|(key, _)| !is_canary(key, prefix) && key != LAST_APPLIED).collect();
