@@ -10,7 +10,17 @@ static SCENARIOS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 static MANIFESTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/manifests");
 
 /// The order in which they are best met.
-const ORDER: [&str; 3] = ["healthy-release", "500-storm", "latency-spike"];
+const ORDER: [&str; 9] = [
+    "healthy-release",
+    "500-storm",
+    "latency-spike",
+    "pod-crash",
+    "bad-image",
+    "manual-rollback",
+    "gated-release",
+    "ab-testing",
+    "blue-green",
+];
 
 /// Names of all built-in scenarios: the first to meet first, then by name.
 #[must_use]

@@ -116,6 +116,7 @@ fn what_is_wrong_with_the_manifests() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_can_never_work_or_will_surprise_in_a_policy() {
     const TEMPLATE: &str = r#"  - apiVersion: flagger.app/v1beta1
     kind: MetricTemplate
@@ -199,6 +200,7 @@ fn what_can_never_work_or_will_surprise_in_a_policy() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_can_never_work_or_will_surprise_in_steps_and_expectations() {
     const GATE: &str = "          - name: gate
             type: confirm-promotion
