@@ -2,6 +2,7 @@
 
 use super::labels::Labels;
 use super::promql::{Query, QueryError, Value};
+use super::rules::{Alert, RuleFile, RuleGroup, RuleProblem, Rules};
 use super::scrape::{HonorLabels, ScrapeError, Scraper};
 use super::store::{AppendError, Limits, Matcher, Store};
 use indexmap::IndexMap;
@@ -53,6 +54,7 @@ pub struct Database(Arc<Mutex<Inner>>);
 struct Inner {
     store: Store,
     targets: BTreeMap<Labels, TargetState>,
+    rules: Rules,
     queries: IndexMap<String, Arc<Query>>,
     truncated_ms: Option<i64>,
 }
@@ -168,6 +170,30 @@ impl Database {
             last_error: state.last_error.clone(),
         };
         self.lock().targets.values().map(health).collect()
+    }
+
+    /// Replaces the rules; those of before end without a trace in the store.
+    pub fn load_rules(&self, file: RuleFile) -> Result<(), Vec<RuleProblem>> {
+        self.lock().rules = Rules::load(file)?;
+        Ok(())
+    }
+
+    /// Evaluates the rule groups that are due at `t_ms`; says how many there were.
+    pub fn evaluate_rules(&self, t_ms: i64) -> usize {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        inner.rules.evaluate(&mut inner.store, t_ms)
+    }
+
+    /// All alerts, pending and firing.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<Alert> {
+        self.lock().rules.alerts()
+    }
+
+    /// Looks at the rule groups.
+    pub fn with_rules<T>(&self, look: impl FnOnce(&[RuleGroup]) -> T) -> T {
+        look(self.lock().rules.groups())
     }
 
     /// Labels of the series that one of the selectors accepts and that have a sample in the time given (milliseconds,

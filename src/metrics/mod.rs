@@ -10,6 +10,7 @@ pub mod labels;
 pub mod number;
 pub mod promql;
 pub mod registry;
+pub mod rules;
 pub mod scrape;
 pub mod store;
 

@@ -1,1 +1,6 @@
-//! Tests of this name's station; see docs/ARCHITECTURE.md.
+//! The metrics station from outside: against the real Prometheus, and through its HTTP API.
+
+mod data;
+mod differential;
+mod prometheus;
+mod queries;

@@ -26,7 +26,7 @@ pub const LOOKBACK_MS: i64 = 5 * 60_000;
 pub const DEFAULT_SUBQUERY_STEP_MS: i64 = 60_000;
 /// How many samples one query may load and make, all steps and intermediate results together.
 pub const MAX_QUERY_SAMPLES: usize = 10_000_000;
-/// How many steps a range query may have, as in Prometheus.
+/// How many steps a range query may go, as in Prometheus; it then has one answer more.
 pub const MAX_QUERY_STEPS: usize = 11_000;
 /// The longest query, in bytes.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -43,7 +43,8 @@ impl Query {
     /// Reads a query.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         guard::check(text)?;
-        let parsed = promql_parser::parser::parse(text).map_err(QueryError::Parse)?;
+        let parsed =
+            promql_parser::parser::parse(text).map_err(|error| QueryError::Parse(in_prometheus_words(&error)))?;
         Ok(Self { expr: lower::lower(&parsed)? })
     }
 
@@ -62,7 +63,7 @@ impl Query {
             return bad("end timestamp must not be before start time");
         }
         let steps = end_ms.saturating_sub(start_ms) / step_ms;
-        if steps >= MAX_QUERY_STEPS as i64 {
+        if steps > MAX_QUERY_STEPS as i64 {
             return bad(
                 "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
             );
@@ -79,6 +80,16 @@ impl Query {
         let steps = Steps { start_ms, step_ms, count: steps as usize + 1 };
         Engine::new(store, start_ms, end_ms, LOOKBACK_MS).range(&self.expr, steps)
     }
+}
+
+/// The parser's messages name types and quote names otherwise than Prometheus does.
+fn in_prometheus_words(error: &str) -> String {
+    let mut words = error.replace('\'', "\"");
+    for place in ["type ", "got "] {
+        words = words.replace(&format!("{place}vector"), &format!("{place}instant vector"));
+        words = words.replace(&format!("{place}matrix"), &format!("{place}range vector"));
+    }
+    words
 }
 
 /// The matchers of a plain selector (`up{job="a"}`), as `match[]` of the HTTP API has it.

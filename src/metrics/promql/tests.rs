@@ -69,8 +69,8 @@ fn a_query_cannot_load_without_limit() {
     let text = ask("vector(1)[290y:1ms]").unwrap_err().to_string();
     assert!(text.contains("too many samples"), "{text}");
     let query = Query::parse("up").unwrap();
-    assert!(query.range(&store(), 0, 11_000_000, 1_000).is_err());
-    assert!(query.range(&store(), 0, 10_999_000, 1_000).is_ok());
+    assert!(query.range(&store(), 0, 11_001_000, 1_000).is_err());
+    assert!(query.range(&store(), 0, 11_000_000, 1_000).is_ok());
 }
 
 /// Pieces that make queries more often than letters do.

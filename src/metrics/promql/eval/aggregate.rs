@@ -50,7 +50,7 @@ impl Engine<'_> {
         let mut out = Frame::new(frame.steps);
         for (row, labels) in frame.labels.iter().enumerate() {
             for (step, value) in frame.row(row).iter().enumerate().filter(|(_, value)| !is_absent(**value)) {
-                let key = group_labels(aggregate, &labels.with(label, &number::fixed(*value)));
+                let key = grouped(aggregate, &labels.with(label, &number::fixed(*value)), Some(label));
                 let counted = if let Some(counted) = rows.get(&key) {
                     *counted
                 } else {
@@ -80,11 +80,16 @@ fn group(aggregate: &Aggregate, frame: &Frame) -> Groups {
 }
 
 fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
+    grouped(aggregate, labels, None)
+}
+
+/// The labels that name a group; `made` is a label that the aggregation itself made, which `by` need not list.
+fn grouped(aggregate: &Aggregate, labels: &Labels, made: Option<&str>) -> Labels {
     let listed = |name: &str| aggregate.labels.iter().any(|label| label == name);
     if aggregate.without {
         labels.filtered(|name| name != METRIC_NAME && !listed(name))
     } else {
-        labels.filtered(listed)
+        labels.filtered(|name| listed(name) || made == Some(name))
     }
 }
 
