@@ -24,4 +24,6 @@ pub use error::ClusterError;
 pub use watch::Watched;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -251,3 +251,6 @@ fn level_of(level: LogLevel) -> log::Level {
         LogLevel::Error => log::Level::Error,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,3 +182,6 @@ impl Deliverer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! A scripted [`Http`] for unit tests: it answers in order and remembers who asked what, when.
 
+use crate::cluster::Client;
+use crate::controller::events::Recorder;
+use crate::controller::log::Log;
+use crate::controller::meters::Meters;
+use crate::controller::{Context, Settings};
 use crate::sys::clock::Clock;
 use crate::sys::http::{Http, HttpError, Request, Response, SharedHttp};
 use bytes::Bytes;
@@ -67,4 +72,15 @@ impl Http for Fake {
         };
         async move { tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::Timeout)) }.boxed()
     }
+}
+
+/// What a controller's parts share, without the controller: events are queued and not delivered.
+pub(super) fn context(client: Client, http: SharedHttp) -> Context {
+    let clock = Clock::simulated();
+    let settings = Settings::default();
+    let log = Log::new(clock);
+    let meters = Arc::new(Meters::new("test", "nginx"));
+    let (recorder, _) = Recorder::new(client.clone(), clock, meters.clone(), log.clone());
+    let random = Mutex::new(settings.seed.stream("controller"));
+    Context { client, http, clock, settings, meters, recorder, log, random }
 }
