@@ -37,7 +37,8 @@ pub fn check(kind: &Kind, object: &Value, old: Option<&Value>, faults: &mut Faul
             faults.invalid(&field, finalizer, fault);
         }
         let standard = matches!(finalizer_name, "foregroundDeletion" | "orphan" | "kubernetes");
-        if faulty.is_empty() && !standard && !finalizer_name.contains('/') {
+        // Only built-in kinds insist on a domain; Flagger's own finalizer has none.
+        if faulty.is_empty() && !kind.custom && !standard && !finalizer_name.contains('/') {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             faults.invalid(&field, finalizer, detail);
         }
