@@ -48,7 +48,7 @@ async fn line(request: Request) -> String {
     let mut line = format!("{} {}", parts.method, parts.uri);
     if !body.is_empty() {
         let kind = parts.headers.get("content-type").map_or("", |it| it.to_str().unwrap());
-        line.push_str(&format!(" {kind} {}", String::from_utf8_lossy(&body)));
+        line = format!("{line} {kind} {}", String::from_utf8_lossy(&body));
     }
     line
 }

@@ -75,7 +75,7 @@ impl Drive<'_> {
         let context = self.context;
         match ask {
             Ask::Canary => Answer::Canary(self.read_canary().await),
-            Ask::Read(object) => Answer::Object(context.client.get(&object).await.map_err(refusal)),
+            Ask::Read(object) => Answer::Object(context.client.get(&object).await.map_err(|why| refusal(&why))),
             Ask::Write(write) => Answer::Written(self.write(write).await),
             Ask::Status(write) => Answer::Written(write_status(context, self.reference, &write).await),
             Ask::Hook(call) => Answer::Carried(hooks::call(&context.http, &context.clock, &call).await),
@@ -91,7 +91,7 @@ impl Drive<'_> {
     }
 
     async fn read_canary(&mut self) -> Result<Option<Box<Canary>>, ApiError> {
-        let found = self.context.client.get(self.reference).await.map_err(refusal)?;
+        let found = self.context.client.get(self.reference).await.map_err(|why| refusal(&why))?;
         self.canary = found.as_ref().map(parse).transpose()?;
         Ok(self.canary.clone().map(Box::new))
     }
@@ -103,7 +103,7 @@ impl Drive<'_> {
             Write::Replace(object) => client.replace(&object).await,
             Write::MergePatch { target, patch } => client.merge_patch(&target, None, &patch).await,
         };
-        written.map(drop).map_err(refusal)
+        written.map(drop).map_err(|why| refusal(&why))
     }
 
     async fn tell(&mut self, told: Tell) {
@@ -206,7 +206,7 @@ pub(super) async fn change(
     let mut tries = 0;
     loop {
         tries += 1;
-        let read = context.client.get(canary).await.map_err(refusal)?;
+        let read = context.client.get(canary).await.map_err(|why| refusal(&why))?;
         let mut object = read.ok_or_else(|| ApiError {
             reason: ApiReason::NotFound,
             message: format!("canaries.flagger.app {:?} not found", canary.name),
@@ -219,7 +219,7 @@ pub(super) async fn change(
         };
         match written {
             Err(ClusterError::Conflict(_)) if tries < MAX_CONFLICTS => tokio::time::sleep(wait).await,
-            written => return written.map(drop).map_err(refusal),
+            written => return written.map(drop).map_err(|why| refusal(&why)),
         }
         wait *= CONFLICT_FACTOR;
     }
@@ -234,7 +234,7 @@ fn other(why: &dyn std::fmt::Display) -> ApiError {
     ApiError { reason: ApiReason::Other, message: why.to_string() }
 }
 
-pub(super) fn refusal(error: ClusterError) -> ApiError {
+fn refusal(error: &ClusterError) -> ApiError {
     let reason = match error {
         ClusterError::NotFound(_) => ApiReason::NotFound,
         ClusterError::Conflict(_) => ApiReason::Conflict,

@@ -119,8 +119,12 @@ impl Queue {
             Watched::Restarted(objects) => {
                 let listed: BTreeSet<_> = objects.iter().map(ObjectRef::of).collect();
                 let gone: Vec<_> = self.seen.keys().filter(|it| !listed.contains(it)).cloned().collect();
-                gone.iter().for_each(|canary| self.deleted(context, canaries, canary));
-                objects.into_iter().for_each(|object| self.applied(object));
+                for canary in &gone {
+                    self.deleted(context, canaries, canary);
+                }
+                for object in objects {
+                    self.applied(object);
+                }
             }
         }
     }
