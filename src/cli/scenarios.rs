@@ -91,3 +91,57 @@ pub fn schema() -> Output {
     let text = serde_json::to_string_pretty(&scenario::schema()).unwrap_or_default();
     Output { out: text + "\n", err: String::new(), code: OK }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_has_a_title_for_every_scenario() {
+        let output = list();
+        assert_eq!(output.out.lines().count(), builtin::names().len());
+        assert!(
+            output.out.lines().all(|line| line.split_once("  ").is_some_and(|(_, title)| !title.trim().is_empty()))
+        );
+        assert!(output.out.starts_with("healthy-release"), "{}", output.out);
+    }
+
+    #[test]
+    fn an_unknown_name_is_bad_usage_and_says_what_was_meant() {
+        let output = show("500-strom");
+        assert_eq!((output.code, output.out.as_str()), (2, ""));
+        assert_eq!(output.err, "there is no built-in scenario `500-strom`; did you mean `500-storm`?\n");
+        let output = check(&["nowhere/at-all.yaml".to_owned(), "500-storm".to_owned()]);
+        assert_eq!((output.code, output.out.as_str()), (2, "500-storm: ok\n"));
+        assert!(output.err.starts_with("there is no scenario `nowhere/at-all.yaml`"), "{}", output.err);
+    }
+
+    #[test]
+    fn a_bad_file_is_2_and_a_surprising_one_is_0() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            check(&[path.to_str().unwrap().to_owned()])
+        };
+        let good = show("500-storm").out;
+        let bad = run("bad.yaml", &good.replace("onWeight: 10", "onWeight: ten").replace("tag: 6.9.3", "tga: 6.9.3"));
+        assert_eq!(bad.code, 2);
+        assert!(bad.out.ends_with("bad.yaml: 2 errors\n"), "{}", bad.out);
+        let surprising = run("surprising.yaml", &good.replace("constant: 100", "constant: 1"));
+        assert_eq!(surprising.code, 0);
+        assert!(surprising.out.ends_with("surprising.yaml: ok, with 1 warning\n"), "{}", surprising.out);
+        // Manifests are found beside the file.
+        let canary = builtin::manifest("podinfo/canary.yaml").unwrap();
+        std::fs::write(folder.path().join("canary.yaml"), canary.replace("interval: 15s", "interval: 5s")).unwrap();
+        let beside = run("beside.yaml", &good.replace("builtin:podinfo/canary.yaml", "canary.yaml"));
+        assert!(beside.out.starts_with(folder.path().to_str().unwrap()), "{}", beside.out);
+        assert!(beside.out.contains("canary.yaml:27:15: warning: Flagger makes an interval of 5s"), "{}", beside.out);
+    }
+
+    #[test]
+    fn the_schema_is_json() {
+        let schema: serde_json::Value = serde_json::from_str(&schema().out).unwrap();
+        assert_eq!(schema["title"], "Scenario");
+    }
+}

@@ -94,6 +94,10 @@ pub struct Disk {
 }
 
 impl Files for Disk {
+    fn shown(&self, name: &str) -> String {
+        if name.starts_with("builtin:") { name.to_owned() } else { self.directory.join(name).display().to_string() }
+    }
+
     fn read(&self, name: &str) -> Result<String, String> {
         if let Some(name) = name.strip_prefix("builtin:") {
             return super::builtin::manifest(name);

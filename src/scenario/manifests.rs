@@ -25,6 +25,11 @@ pub trait Files {
     /// # Errors
     /// Why there is no such text, in words that fit after `cannot read NAME: `.
     fn read(&self, name: &str) -> Result<String, String>;
+
+    /// What problems call the file.
+    fn shown(&self, name: &str) -> String {
+        name.to_owned()
+    }
 }
 
 /// One object and where it was written.
@@ -74,7 +79,7 @@ pub(super) fn load(file: &File, source: SourceId, files: &dyn Files, problems: &
             continue;
         };
         match files.read(name) {
-            Ok(text) => read_file(name, &text, &mut docs, problems),
+            Ok(text) => read_file(&files.shown(name), &text, &mut docs, problems),
             Err(why) => {
                 let help =
                     "name a file relative to the scenario, or `builtin:podinfo/canary.yaml`, or write the object here";
@@ -87,8 +92,8 @@ pub(super) fn load(file: &File, source: SourceId, files: &dyn Files, problems: &
     docs
 }
 
-fn read_file(name: &str, text: &str, docs: &mut Vec<Doc>, problems: &mut Problems) {
-    let source = problems.add_source(name.strip_prefix("builtin:").unwrap_or(name), text);
+fn read_file(shown: &str, text: &str, docs: &mut Vec<Doc>, problems: &mut Problems) {
+    let source = problems.add_source(shown, text);
     match documents(text, Dialect::Kubernetes) {
         Ok(nodes) => nodes.into_iter().for_each(|node| take(node, source, docs, problems)),
         Err(error) => {

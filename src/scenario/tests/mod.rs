@@ -1,5 +1,6 @@
 //! Built-in scenarios, the schema, and the plan that comes out.
 
+mod parts;
 mod runs;
 
 use super::*;
