@@ -3,7 +3,7 @@
 use super::queue::{Key, Queue};
 use crate::apiserver::{
     Api, DeleteOptions, LabelSelector, ListOptions, PatchKind, Preconditions, Status, Target, WatchEventKind,
-    WatchOptions,
+    WatchOptions, WriteOptions,
 };
 use crate::workload::json::{name, namespace, uid};
 use futures_util::StreamExt;
@@ -14,11 +14,13 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Client {
     api: Api,
+    /// Writes carry a name of their own, so that server-side apply can tell controllers from people.
+    options: WriteOptions,
 }
 
 impl Client {
-    pub(super) fn new(api: Api) -> Self {
-        Self { api }
+    pub(super) fn new(api: Api, manager: &str) -> Self {
+        Self { api, options: WriteOptions { field_manager: manager.to_owned(), ..WriteOptions::default() } }
     }
 
     /// The object, or none when it is not there.
@@ -39,24 +41,28 @@ impl Client {
     }
 
     pub(super) fn create(&self, resource: &str, namespace: &str, object: Value) -> Result<Arc<Value>, Status> {
-        self.api.create(resource, namespace, object)
+        self.api.create_with(resource, namespace, object, &self.options)
     }
 
     /// Merge patch of the object.
     pub(super) fn patch(&self, resource: &str, key: &Key, body: Value) -> Result<Arc<Value>, Status> {
-        self.api.patch(&Target::new(resource, &key.namespace, &key.name), &PatchKind::Merge, body)
+        self.merge(&Target::new(resource, &key.namespace, &key.name), body)
     }
 
     /// Merge patch of the object's status.
     pub(super) fn patch_status(&self, resource: &str, key: &Key, status: &Value) -> Result<Arc<Value>, Status> {
         let target = Target::new(resource, &key.namespace, &key.name).status();
-        self.api.patch(&target, &PatchKind::Merge, serde_json::json!({ "status": status }))
+        self.merge(&target, serde_json::json!({ "status": status }))
     }
 
     /// Replaces `spec.replicas` through the scale subresource.
     pub(super) fn scale(&self, resource: &str, key: &Key, replicas: i64) -> Result<Arc<Value>, Status> {
         let target = Target::new(resource, &key.namespace, &key.name).scale();
-        self.api.patch(&target, &PatchKind::Merge, serde_json::json!({ "spec": { "replicas": replicas } }))
+        self.merge(&target, serde_json::json!({ "spec": { "replicas": replicas } }))
+    }
+
+    fn merge(&self, target: &Target<'_>, body: Value) -> Result<Arc<Value>, Status> {
+        self.api.patch_with(target, &PatchKind::Merge, body, &self.options).map(|(object, _)| object)
     }
 
     /// The object's scale, `autoscaling/v1`.

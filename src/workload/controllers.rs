@@ -39,14 +39,15 @@ impl Controllers {
     /// Starts all tasks on the current tokio runtime. They first look at everything that is there already.
     #[must_use]
     pub fn start(api: Api, settings: Settings) -> Self {
-        let client = Client::new(api);
+        let kubelet = Client::new(api.clone(), "kubelet");
+        let client = Client::new(api, "kube-controller-manager");
         let (pods, endpoints) = (Pods::default(), Endpoints::default());
         let mut tasks = JoinSet::new();
         let queues = Queues::default();
         queues.wire(&client, &mut tasks);
         spawn_controllers(&client, &settings, (&queues, &endpoints), &mut tasks);
         let times = (settings.clock, settings.seed, settings.timing);
-        tasks.spawn(Kubelet::run(Arc::new(Node::new(client, settings.runtime, times, pods.clone()))));
+        tasks.spawn(Kubelet::run(Arc::new(Node::new(kubelet, settings.runtime, times, pods.clone()))));
         Self { pods, endpoints, tasks }
     }
 

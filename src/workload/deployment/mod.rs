@@ -29,7 +29,7 @@ use super::json::{
     controller_reference, controller_uid, is_deleting, is_finished, list, name, namespace, selects, text, uid,
 };
 use super::queue::{Key, Queue, Work};
-use crate::apiserver::{Status as ApiStatus, resource};
+use crate::apiserver::{Reason, Status as ApiStatus, resource};
 use crate::sys::clock::{Clock, rfc3339};
 use rollout::Change;
 use serde_json::{Map, Value, json};
@@ -68,9 +68,7 @@ impl Controller {
         let plan = plan::sync(&deployment, sets, &live, self.clock.now());
         for change in plan.changes {
             if let Err(error) = self.carry_out(&object, &owned, change) {
-                // Somebody else was faster, or the server refuses it: look at the world again.
-                tracing::debug!(deployment = key.name, %error, "a change was refused");
-                self.queue.add_after(key.clone(), RETRY);
+                self.refused(key, &deployment, &error);
                 return;
             }
         }
@@ -80,6 +78,17 @@ impl Controller {
         if let Some(after) = plan.again {
             self.queue.add_after(key.clone(), after);
         }
+    }
+
+    /// Somebody else was faster, or the server refuses it: look at the world again. A ReplicaSet of that name that is
+    /// not ours counts as a collision of hashes, so that the next one has another name.
+    fn refused(&self, key: &Key, deployment: &Deployment, error: &ApiStatus) {
+        tracing::debug!(deployment = key.name, %error, "a change was refused");
+        if error.reason == Reason::AlreadyExists {
+            let collisions = deployment.status.collisions.unwrap_or_default() + 1;
+            let _ = self.client.patch_status(resource::DEPLOYMENTS, key, &json!({ "collisionCount": collisions }));
+        }
+        self.queue.add_after(key.clone(), RETRY);
     }
 
     /// The ReplicaSets that are the Deployment's own; orphans that it selects are adopted.

@@ -3,6 +3,7 @@
 use crate::workload::json::{int, list, text};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 /// `--horizontal-pod-autoscaler-downscale-stabilization`, and the default of `scaleDown.stabilizationWindowSeconds`.
@@ -13,6 +14,9 @@ const LONGEST_WINDOW: SignedDuration = SignedDuration::from_secs(3_600);
 
 /// Recommendations and scale events that are remembered: an hour of them.
 const HISTORY: usize = 240;
+
+const LOWEST: &str = "recent recommendations were lower than current one, applying the lowest recent recommendation";
+const HIGHEST: &str = "recent recommendations were higher than current one, applying the highest recent recommendation";
 
 /// One way of scaling.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +119,7 @@ pub(super) struct Limited {
     /// For `AbleToScale`.
     pub(super) able: Verdict,
     /// For `ScalingLimited`.
-    pub(super) limited: Verdict,
+    pub(super) bounded: Verdict,
 }
 
 /// Present size and bounds.
@@ -135,24 +139,13 @@ pub(super) fn limit(
     now: Timestamp,
 ) -> Limited {
     let steady = stabilize(desired, bounds.current, behavior, history, now);
-    let able = if steady == desired {
-        (true, "ReadyForNewScale", "recommended size matches current size")
-    } else if steady < desired {
-        (
-            true,
-            "ScaleUpStabilized",
-            "recent recommendations were lower than current one, applying the lowest recent recommendation",
-        )
-    } else {
-        (
-            true,
-            "ScaleDownStabilized",
-            "recent recommendations were higher than current one, applying the highest recent recommendation",
-        )
+    let able = match steady.cmp(&desired) {
+        Ordering::Equal => (true, "ReadyForNewScale", "recommended size matches current size"),
+        Ordering::Less => (true, "ScaleUpStabilized", LOWEST),
+        Ordering::Greater => (true, "ScaleDownStabilized", HIGHEST),
     };
     let (replicas, reason, message) = bound(steady, bounds, behavior, history, now);
-    let limited = (replicas != steady, reason, message);
-    Limited { replicas, able, limited }
+    Limited { replicas, able, bounded: (replicas != steady, reason, message) }
 }
 
 /// Growing follows the lowest recent recommendation, shrinking the highest.
@@ -174,9 +167,10 @@ fn bound(
     now: Timestamp,
 ) -> (i64, &'static str, &'static str) {
     if desired > current {
-        let allowed = match behavior.absent {
-            true => (2 * current).max(4),
-            false => up_limit(current, &behavior.up, history, now).max(current),
+        let allowed = if behavior.absent {
+            (2 * current).max(4)
+        } else {
+            up_limit(current, &behavior.up, history, now).max(current)
         };
         if max > allowed && desired > allowed {
             return (
@@ -299,7 +293,7 @@ mod tests {
     fn the_verdict_says_what_limited_it() {
         let verdict = |desired, bounds| {
             let made = limit(desired, bounds, &Behavior::of(&json!(null)), &mut History::default(), at(0));
-            (made.replicas, made.limited.0, made.limited.1)
+            (made.replicas, made.bounded.0, made.bounded.1)
         };
         let bounds = Bounds { current: 3, min: 2, max: 5 };
         assert_eq!(verdict(9, bounds), (5, true, "TooManyReplicas"));

@@ -148,9 +148,9 @@ impl Controller {
         let asked = self.ask(autoscaler, scale, (key, pass))?;
         let now = self.clock.now();
         let behavior = Behavior::of(pass.spec.get("behavior").unwrap_or(&Value::Null));
-        let Limited { replicas, able, limited } = limits::limit(asked.replicas, pass.bounds, &behavior, history, now);
+        let Limited { replicas, able, bounded } = limits::limit(asked.replicas, pass.bounds, &behavior, history, now);
         pass.status.set("AbleToScale", able.0, able.1, able.2);
-        pass.status.set("ScalingLimited", limited.0, limited.1, limited.2);
+        pass.status.set("ScalingLimited", bounded.0, bounded.1, bounded.2);
         let reason = if replicas > current {
             format!("{} above target", asked.name)
         } else {

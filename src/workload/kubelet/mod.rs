@@ -54,7 +54,11 @@ impl Kubelet {
 
     fn see(&mut self, seen: &Seen<'_>) {
         // Finished workers leave their results behind until someone takes them.
-        while self.workers.try_join_next().is_some() {}
+        while let Some(ended) = self.workers.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a pod's worker broke down; its pod stays as it is");
+            }
+        }
         match seen {
             Seen::Restart => self.forget_the_gone(),
             Seen::Present(pod) => self.present(pod),

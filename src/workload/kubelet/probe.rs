@@ -221,14 +221,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn probe(value: Value) -> Probe {
+    fn probe(value: &Value) -> Probe {
         let container = json!({"ports": [{"name": "http", "containerPort": 9898}], "readinessProbe": value});
         Probe::of(&container, "readinessProbe", "10.244.0.7").unwrap()
     }
 
     #[test]
     fn defaults_are_those_of_kubernetes() {
-        let probe = probe(json!({"tcpSocket": {"port": "http"}}));
+        let probe = probe(&json!({"tcpSocket": {"port": "http"}}));
         assert_eq!(probe.action, Action::Tcp { port: Some(9898) });
         assert_eq!(
             (probe.initial_delay, probe.period, probe.timeout),
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn podinfos_own_check_is_understood_and_other_commands_are_not() {
-        let exec = |command: &[&str]| probe(json!({"exec": {"command": command}})).action;
+        let exec = |command: &[&str]| probe(&json!({"exec": {"command": command}})).action;
         let podcli = |port, path: &str, address: &str| Action::Podcli {
             port,
             path: path.to_owned(),
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_verdict_changes_after_its_threshold_and_only_once() {
-        let probe = probe(json!({"httpGet": {"port": 80}, "successThreshold": 2, "failureThreshold": 3}));
+        let probe = probe(&json!({"httpGet": {"port": 80}, "successThreshold": 2, "failureThreshold": 3}));
         let mut tally = Tally::new(Some(false));
         let answers = [true, false, true, true, true, false, false, true, false, false, false, false];
         let seen: Vec<_> = answers.iter().map(|it| tally.add(&probe, *it)).collect();

@@ -40,7 +40,7 @@ impl MetricSource for Load {
     }
 }
 
-async fn cluster(metric: Value, replicas: i64) -> (Cluster, Arc<Load>) {
+fn cluster(metric: &Value, replicas: i64) -> (Cluster, Arc<Load>) {
     let load = Arc::new(Load::default());
     let it = Cluster::with_metrics(9, Arc::clone(&load) as _);
     let mut app = deployment(replicas, "1");
@@ -77,7 +77,7 @@ fn autoscaler(it: &Cluster) -> Arc<Value> {
 
 #[tokio::test(start_paused = true)]
 async fn it_grows_with_the_load_and_shrinks_five_minutes_after_it() {
-    let (it, load) = cluster(cpu(50), 2).await;
+    let (it, load) = cluster(&cpu(50), 2);
     // 96 requests per second are 50 millicores: half of the request.
     load.set(96.0);
     it.pass(90.0).await;
@@ -106,7 +106,7 @@ async fn it_grows_with_the_load_and_shrinks_five_minutes_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_target_at_zero_is_left_alone() {
-    let (it, load) = cluster(cpu(50), 0).await;
+    let (it, load) = cluster(&cpu(50), 0);
     load.set(1_000.0);
     it.pass(60.0).await;
     assert_eq!(replicas(&it), 0);
@@ -116,7 +116,7 @@ async fn a_target_at_zero_is_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn bounds_hold_without_metrics_and_a_mute_metric_changes_nothing() {
-    let (it, _) = cluster(cpu(50), 9).await;
+    let (it, _) = cluster(&cpu(50), 9);
     it.pass(16.0).await;
     assert_eq!(replicas(&it), 6);
     let reason =
@@ -148,7 +148,7 @@ async fn other_kinds_of_metrics_count_too() {
         ),
         ("external", json!({"type": "External", "external": {"metric": {"name": "x"}, "target": average}}), 500.0, 5),
     ] {
-        let (it, load) = cluster(metric, 2).await;
+        let (it, load) = cluster(&metric, 2);
         it.pass(46.0).await;
         *load.other.lock().unwrap() = Some(value);
         // One pass of the autoscaler; with more, an average that stays high would grow on.

@@ -13,7 +13,6 @@ use std::time::Duration;
 pub const NAMESPACE: &str = "test";
 
 pub struct Cluster {
-    pub server: Server,
     pub api: Api,
     pub clock: Clock,
     pub runtime: Arc<Fake>,
@@ -32,7 +31,7 @@ impl Cluster {
         api.create("namespaces", "", json!({"metadata": {"name": NAMESPACE}})).expect("a new namespace");
         let settings = Settings { clock, seed, timing: Timing::default(), runtime: Arc::clone(&runtime) as _, metrics };
         let controllers = Controllers::start(api.clone(), settings);
-        Self { server, api, clock, runtime, controllers }
+        Self { api, clock, runtime, controllers }
     }
 
     pub fn create(&self, resource: &str, object: Value) -> Arc<Value> {
@@ -93,11 +92,11 @@ impl Cluster {
     pub async fn until(&self, seconds: f64, what: &str, holds: impl Fn(&Self) -> bool) -> f64 {
         let started = self.clock.elapsed();
         while !holds(self) {
-            let waited = (self.clock.elapsed() - started).as_secs_f64();
+            let waited = self.clock.elapsed().saturating_sub(started).as_secs_f64();
             assert!(waited <= seconds, "not within {seconds} s: {what}; pods: {:#?}", self.list("pods"));
             self.pass(0.1).await;
         }
-        (self.clock.elapsed() - started).as_secs_f64()
+        self.clock.elapsed().saturating_sub(started).as_secs_f64()
     }
 
     /// The reason for which the pod's container waits; empty when it does not.

@@ -49,6 +49,41 @@ async fn a_release_takes_a_bounded_number_of_writes() {
     assert_eq!(it.api.revision(), quiet, "a cluster at rest writes nothing");
 }
 
+/// With the probes of Flagger's podinfo manifest.
+#[tokio::test(start_paused = true)]
+async fn a_podinfo_pod_is_available_ten_to_twenty_seconds_after_its_creation() {
+    for seed in 0..20 {
+        let it = Cluster::start(seed);
+        let mut app = deployment(1, "1");
+        app["spec"]["minReadySeconds"] = json!(5);
+        let command = json!(["podcli", "check", "http", "localhost:9898/readyz"]);
+        let probe = json!({"exec": {"command": command}, "initialDelaySeconds": 5, "timeoutSeconds": 5});
+        app["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe;
+        it.create("deployments.apps", app);
+        let took = it.until(30.0, "an available pod", |it| count(it, "availableReplicas") == 1).await;
+        assert!((10.0..20.0).contains(&took), "seed {seed}: {took} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_with_the_name_of_the_new_replica_set_is_stepped_around() {
+    let it = Cluster::start(1);
+    it.create("deployments.apps", deployment(1, "1"));
+    it.pass(20.0).await;
+    let mut stranger = (*it.list("replicasets.apps")[0]).clone();
+    it.delete("deployments.apps", "app");
+    it.pass(10.0).await;
+    let labels = json!({"app": "stranger"});
+    stranger["metadata"] = json!({"name": stranger["metadata"]["name"], "namespace": NAMESPACE, "labels": labels});
+    stranger["spec"]["replicas"] = json!(0);
+    stranger["spec"]["selector"] = json!({"matchLabels": labels});
+    stranger["spec"]["template"]["metadata"]["labels"] = labels;
+    it.create("replicasets.apps", stranger);
+    it.create("deployments.apps", deployment(1, "1"));
+    it.until(30.0, "an available pod", |it| count(it, "availableReplicas") == 1).await;
+    assert_eq!(count(&it, "collisionCount"), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pod_is_available_after_min_ready_seconds() {
     let it = Cluster::start(1);

@@ -3,7 +3,7 @@
 use super::cluster::{Cluster, deployment, release};
 use serde_json::{Value, json};
 
-fn service(name: &str, selector: Value) -> Value {
+fn service(name: &str, selector: &Value) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -20,7 +20,7 @@ fn ready(it: &Cluster, service: &str) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn ready_pods_are_behind_their_service_in_all_three_forms() {
     let it = Cluster::start(5);
-    it.create("services", service("app", json!({"app": "app"})));
+    it.create("services", service("app", &json!({"app": "app"})));
     it.create("deployments.apps", deployment(3, "1"));
     it.pass(0.1).await;
     assert!(ready(&it, "app").is_empty(), "known, and nobody is ready");
@@ -41,7 +41,7 @@ async fn ready_pods_are_behind_their_service_in_all_three_forms() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_leaves_its_service_when_it_is_deleted_and_before_it_ends() {
     let it = Cluster::start(5);
-    it.create("services", service("app", json!({"app": "app"})));
+    it.create("services", service("app", &json!({"app": "app"})));
     it.create("deployments.apps", deployment(2, "1"));
     it.pass(20.0).await;
     let first = it.pods()[0].clone();
@@ -58,7 +58,7 @@ async fn a_pod_leaves_its_service_when_it_is_deleted_and_before_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_is_not_ready_is_not_behind_its_service() {
     let it = Cluster::start(5);
-    it.create("services", service("app", json!({"app": "app"})));
+    it.create("services", service("app", &json!({"app": "app"})));
     it.create("deployments.apps", deployment(2, "1"));
     it.pass(20.0).await;
     let first = it.pods()[0].clone();
@@ -70,8 +70,8 @@ async fn a_pod_that_is_not_ready_is_not_behind_its_service() {
 #[tokio::test(start_paused = true)]
 async fn changing_selectors_and_labels_moves_pods_between_services() {
     let it = Cluster::start(5);
-    it.create("services", service("app", json!({"app": "app"})));
-    it.create("services", service("other", json!({"app": "other"})));
+    it.create("services", service("app", &json!({"app": "app"})));
+    it.create("services", service("other", &json!({"app": "other"})));
     it.create("deployments.apps", deployment(2, "1"));
     it.pass(20.0).await;
     let first = it.pods()[0].clone();
@@ -93,7 +93,7 @@ async fn changing_selectors_and_labels_moves_pods_between_services() {
 #[tokio::test(start_paused = true)]
 async fn a_service_is_never_empty_during_a_rollout() {
     let it = Cluster::start(5);
-    it.create("services", service("app", json!({"app": "app"})));
+    it.create("services", service("app", &json!({"app": "app"})));
     it.create("deployments.apps", deployment(2, "1"));
     it.pass(20.0).await;
     it.patch("deployments.apps", "app", release("2"));
