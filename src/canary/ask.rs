@@ -44,13 +44,16 @@ pub struct Settings {
     pub cluster_name: String,
 }
 
+/// `-ingress-annotations-prefix` where it is not set.
+pub const INGRESS_PREFIX: &str = "nginx.ingress.kubernetes.io";
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             mesh_provider: "istio".to_owned(),
             metrics_server: "http://prometheus:9090".to_owned(),
             selector_labels: ["app", "name", "app.kubernetes.io/name"].map(str::to_owned).to_vec(),
-            ingress_annotations_prefix: "nginx.ingress.kubernetes.io".to_owned(),
+            ingress_annotations_prefix: INGRESS_PREFIX.to_owned(),
             config_tracking: true,
             include_label_prefix: Vec::new(),
             no_cross_namespace_refs: false,

@@ -30,7 +30,7 @@ mod promote;
 pub mod query;
 pub mod readiness;
 mod rollback;
-mod routes;
+pub mod routes;
 mod script;
 mod start;
 pub mod status;

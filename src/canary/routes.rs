@@ -1,10 +1,10 @@
 //! Where the weights live: the canary Ingress' annotations, the HTTPRoute's backends, or nowhere.
 
-use super::ask::{Ask, LogLevel, StatusWrite, Write};
+use super::ask::{Ask, INGRESS_PREFIX, LogLevel, StatusWrite, Write};
 use super::context::Tick;
 use super::objects::{httproute, ingress};
 use super::script::{Context, Run, Stop};
-use crate::model::canary::Reference;
+use crate::model::canary::{Canary, Reference};
 use serde_json::{Value, json};
 
 const INGRESS: (&str, &str) = ("networking.k8s.io/v1", "Ingress");
@@ -22,6 +22,26 @@ impl Routes {
     pub(super) const PRIMARY: Self = Self { primary: 100, canary: 0, mirrored: false };
     /// Everything to the canary.
     pub(super) const CANARY: Self = Self { primary: 0, canary: 100, mirrored: false };
+}
+
+/// The weights (primary, canary; percent) that an object says, where it is the one that holds this Canary's: for those
+/// who watch. The Ingress annotations have the usual prefix.
+#[must_use]
+pub fn weights_of(canary: &Canary, object: &Value) -> Option<(i64, i64)> {
+    let named =
+        |name: &str| object["metadata"]["name"] == name && object["metadata"]["namespace"] == canary.namespace();
+    match object["kind"].as_str()? {
+        "Ingress" => {
+            let main = &canary.spec.ingress_ref.as_ref()?.name;
+            let weight = ingress::read_weight(object, canary, INGRESS_PREFIX).ok()?;
+            named(&format!("{main}-canary")).then_some((100 - weight, weight))
+        }
+        "HTTPRoute" => {
+            let routes = httproute::weights(object, canary);
+            named(canary.service_name()).then_some((routes.primary, routes.canary))
+        }
+        _ => None,
+    }
 }
 
 /// The routers that are known here.

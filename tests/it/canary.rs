@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod corners;
 mod hooks;
 mod invariants;
 mod routers;

@@ -413,6 +413,11 @@ fn cookie_attributes(affinity: &Value) -> String {
 /// The weights that a route says. Fails until every parent has accepted its current generation.
 pub(in crate::canary) fn read(route: &Value, canary: &Canary) -> Result<Routes, String> {
     accepted(route, canary)?;
+    Ok(weights(route, canary))
+}
+
+/// The weights that a route says, accepted or not.
+pub(in crate::canary) fn weights(route: &Value, canary: &Canary) -> Routes {
     let names = ["primary", "canary"].map(|role| format!("{}-{role}", canary.service_name()));
     let affinity = !canary.spec.analysis.session_affinity.is_null();
     let mut routes = Routes { primary: 0, canary: 0, mirrored: false };
@@ -427,7 +432,7 @@ pub(in crate::canary) fn read(route: &Value, canary: &Canary) -> Result<Routes, 
         }
         routes.mirrored |= rule["filters"].as_array().into_iter().flatten().any(|it| mirrors_to_canary(it, canary));
     }
-    Ok(routes)
+    routes
 }
 
 fn accepted(route: &Value, canary: &Canary) -> Result<(), String> {

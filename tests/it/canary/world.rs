@@ -1,6 +1,7 @@
 //! A small world to tick in: objects in a map, Deployments that become ready after so many ticks, metric values and hook
 //! answers by tick. It carries out what the judge asks, as the controller's driver does against real endpoints.
 
+use coalmine::canary::routes;
 use coalmine::canary::{
     self, Alert, Answer, ApiError, ApiReason, Ask, Event, HookCall, Input, Level, Meter, Next, Outcome, Query,
     QueryError, Settings, Tell, Write,
@@ -31,10 +32,13 @@ pub struct Ticked {
     pub outcome: Outcome,
 }
 
+/// The answer to something that is asked in a tick.
+type ByTick<T, A> = Box<dyn Fn(usize, &T) -> A>;
+
 /// Answers by tick. The default world is healthy.
 pub struct Script {
-    pub metric: Box<dyn Fn(usize, &Query) -> Result<f64, QueryError>>,
-    pub hook: Box<dyn Fn(usize, &HookCall) -> Result<(), String>>,
+    pub metric: ByTick<Query, Result<f64, QueryError>>,
+    pub hook: ByTick<HookCall, Result<(), String>>,
     /// Whether this write (number within the tick) fails, and how.
     pub write: Box<dyn Fn(usize, usize) -> Option<ApiError>>,
 }
@@ -166,22 +170,14 @@ impl World {
 
     /// The router's own weight of the canary, percent.
     pub fn live_weight(&self) -> i64 {
-        let canary_name = format!("{}-canary", self.canary.service_name());
         if let Some(route) = self.object("HTTPRoute", self.canary.service_name()) {
-            let rules = route["spec"]["rules"].as_array().unwrap();
-            let weighted = rules.iter().rev().find(|it| it["backendRefs"].as_array().unwrap().len() == 2).unwrap();
-            let backends = weighted["backendRefs"].as_array().unwrap();
-            return backends.iter().find(|it| it["name"] == canary_name).unwrap()["weight"].as_i64().unwrap();
+            return routes::weights_of(&self.canary, route).unwrap().1;
         }
         let main = self.canary.spec.ingress_ref.as_ref().map_or("", |it| it.name.as_str());
         let Some(ingress) = self.object("Ingress", &format!("{main}-canary")) else { return 0 };
-        let annotations = &ingress["metadata"]["annotations"];
-        let by_rule = ["header", "cookie"];
-        let prefix = "nginx.ingress.kubernetes.io/canary";
-        if by_rule.iter().any(|it| annotations.get(format!("{prefix}-by-{it}")).is_some()) {
-            return 100;
-        }
-        annotations[format!("{prefix}-weight")].as_str().unwrap().parse().unwrap()
+        let (primary, canary) = routes::weights_of(&self.canary, ingress).unwrap();
+        assert_eq!(primary + canary, 100);
+        canary
     }
 
     pub fn replicas(&self, name: &str) -> i64 {
