@@ -59,7 +59,7 @@ pub struct File {
     #[schemars(with = "Option<schema::GoDuration>")]
     pub warmup: Option<At<Duration>>,
     /// What happens, one after the other. Each is a map with one key, its kind.
-    #[schemars(with = "Vec<StepFile>", length(min = 1))]
+    #[schemars(with = "Vec<schema::Step>", length(min = 1))]
     pub steps: Vec<StepAt>,
     /// What should be seen; everything that is left out is not checked.
     #[schemars(default)]
@@ -153,7 +153,7 @@ pub struct StepAt {
 
 /// A step that needs nothing but its moment.
 #[derive(Debug, Clone, Default, JsonSchema)]
-#[schemars(rename = "Moment", rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Moment", rename_all = "camelCase", deny_unknown_fields, extend("type" = ["object", "null"]))]
 pub struct MomentFile {
     #[schemars(flatten)]
     pub when: WhenFile,
@@ -222,7 +222,7 @@ pub struct FaultOnFile {
 
 /// Which faults to turn off.
 #[derive(Debug, Clone, JsonSchema)]
-#[schemars(rename = "FaultOff", rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "FaultOff", rename_all = "camelCase", deny_unknown_fields, extend("type" = ["object", "null"]))]
 pub struct FaultOffFile {
     #[schemars(flatten)]
     pub when: WhenFile,

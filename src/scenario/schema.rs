@@ -136,6 +136,23 @@ shapes! {
     ]});
 }
 
+/// Steps that need no fields.
+const BARE_STEPS: [&str; 4] = ["openGate", "closeGate", "rollBack", "faultOff"];
+
+/// One step: a map whose only key is its kind, or the bare name of a step that needs no fields.
+pub(super) enum Step {}
+
+impl JsonSchema for Step {
+    fn schema_name() -> Cow<'static, str> {
+        "StepOrName".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let step = generator.subschema_for::<super::format::StepFile>();
+        json_schema!({"anyOf": [step, {"type": "string", "enum": BARE_STEPS}]})
+    }
+}
+
 /// Highest rate of one stream, in requests per second.
 pub(super) const MAX_RATE: f64 = 100_000.0;
 /// Methods that a stream may use.

@@ -265,3 +265,40 @@ fn wanted(shape: &Shape) -> &'static str {
         Map(..) => "a map",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::yaml::{Dialect, documents};
+    use serde_json::Value;
+
+    /// The fields that the CRD in `manifests/flagger` has are the fields that are known here.
+    #[test]
+    fn the_shape_is_that_of_the_crd() {
+        let text = crate::scenario::builtin::manifest("flagger/crds.yaml").unwrap();
+        let crds: Vec<Value> = documents(&text, Dialect::Kubernetes).unwrap().iter().map(Node::to_json).collect();
+        let canary = crds.iter().find(|it| it["metadata"]["name"] == "canaries.flagger.app").unwrap();
+        let spec = &canary["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let mut differences = Vec::new();
+        compare(&SPEC, spec, "spec", &mut differences);
+        assert_eq!(differences, Vec::<String>::new());
+    }
+
+    fn compare(shape: &Shape, schema: &Value, path: &str, differences: &mut Vec<String>) {
+        match shape {
+            List(item) => compare(item, &schema["items"], &format!("{path}[]"), differences),
+            Map(known, _) => {
+                let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+                for (name, shape) in *known {
+                    match properties.get(*name) {
+                        Some(schema) => compare(shape, schema, &format!("{path}.{name}"), differences),
+                        None => differences.push(format!("{path}.{name} is not in the CRD")),
+                    }
+                }
+                let unknown = properties.keys().filter(|key| known.iter().all(|(name, _)| name != key));
+                differences.extend(unknown.map(|key| format!("{path}.{key} is only in the CRD")));
+            }
+            _ => {}
+        }
+    }
+}
