@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// Answers 500 Internal Server Error.
+    #[serde(rename = "http-500")]
     Http500,
     /// Answers 503 Service Unavailable.
+    #[serde(rename = "http-503")]
     Http503,
     /// Answers after an added delay.
     Delay,

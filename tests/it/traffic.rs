@@ -1,1 +1,6 @@
-//! Tests of this name's station; see docs/ARCHITECTURE.md.
+//! The data plane as a whole, and its stand-ins held against the real programs.
+
+mod chain;
+mod loadtester;
+mod podinfo;
+mod real;

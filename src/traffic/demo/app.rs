@@ -181,7 +181,13 @@ impl App {
                 return Err(HttpError::Closed);
             }
             Handler::Status(code) => return status(code),
-            Handler::Delay(seconds) | Handler::Chunked(Some(seconds)) => return delay(seconds).await,
+            Handler::Delay(seconds) => return delay(seconds).await,
+            // Its headers are sent before the body is known, so they name no type.
+            Handler::Chunked(Some(seconds)) => {
+                let mut response = delay(seconds).await?;
+                response.headers_mut().remove(CONTENT_TYPE);
+                return Ok(response);
+            }
             // Without seconds podinfo's arithmetic overflows and its handler panics.
             Handler::Chunked(None) => return Err(HttpError::Closed),
             Handler::Echo => self.echo(request.body()),
@@ -341,7 +347,8 @@ fn status(code: &str) -> Result<Response, HttpError> {
     let status =
         u16::try_from(number).ok().and_then(|code| StatusCode::from_u16(code).ok()).ok_or(HttpError::Closed)?;
     Ok(match status {
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => empty(status),
+        // No body may follow these.
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => json_bytes(status, Bytes::new()),
         status if status.is_informational() => json(StatusCode::OK, &value!({"status": number})),
         status => json(status, &value!({"status": number})),
     })

@@ -19,8 +19,13 @@ pub(super) fn sha1_hex(data: &[u8]) -> String {
     for block in padded.chunks_exact(BLOCK) {
         sha1_block(&mut state, block);
     }
-    state.iter().fold(String::with_capacity(40), |mut hex, word| {
-        let _ = write!(hex, "{word:08x}");
+    hex(&state.map(u32::to_be_bytes).concat())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
         hex
     })
 }
@@ -71,14 +76,13 @@ mod tests {
         assert_eq!(sha1_hex(b"abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
         let two_blocks = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
         assert_eq!(sha1_hex(two_blocks.as_bytes()), "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
-        let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         // RFC 4231, cases 2 and 6.
         assert_eq!(
-            hex(hmac_sha256(b"Jefe", b"what do ya want for nothing?")),
+            hex(&hmac_sha256(b"Jefe", b"what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
         assert_eq!(
-            hex(hmac_sha256(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")),
+            hex(&hmac_sha256(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
     }

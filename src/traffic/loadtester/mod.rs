@@ -30,7 +30,7 @@ use gates::Gates;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use options::Options;
-use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -67,8 +67,7 @@ struct Inner {
 }
 
 /// A webhook's body, as far as the load tester reads it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 struct Payload {
     name: String,
     namespace: String,
@@ -76,6 +75,27 @@ struct Payload {
 }
 
 impl Payload {
+    /// Reads a body as Go's `json.Unmarshal` does: an object or null, whose fields may be null, and nothing else.
+    fn read(body: &[u8]) -> Option<Self> {
+        let text = |value: Option<&Value>| match value {
+            None | Some(Value::Null) => Some(String::new()),
+            Some(value) => value.as_str().map(str::to_owned),
+        };
+        let object = match serde_json::from_slice(body).ok()? {
+            Value::Null => return Some(Self::default()),
+            Value::Object(object) => object,
+            _ => return None,
+        };
+        let metadata = match object.get("metadata") {
+            None | Some(Value::Null) => BTreeMap::new(),
+            Some(value) => {
+                let pairs = value.as_object()?.iter().map(|(name, value)| Some((name.clone(), text(Some(value))?)));
+                pairs.collect::<Option<_>>()?
+            }
+        };
+        Some(Self { name: text(object.get("name"))?, namespace: text(object.get("namespace"))?, metadata })
+    }
+
     /// `podinfo.test`: the key of gates and tasks.
     fn canary(&self) -> String {
         format!("{}.{}", self.name, self.namespace)
@@ -164,7 +184,7 @@ impl Inner {
             }
             _ => {}
         }
-        let Ok(payload) = serde_json::from_slice::<Payload>(request.body()) else {
+        let Some(payload) = Payload::read(request.body()) else {
             return Ok(empty(StatusCode::BAD_REQUEST));
         };
         if !self.options.allows(&payload.namespace) {
