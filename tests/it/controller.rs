@@ -152,11 +152,152 @@ async fn no_traffic_is_a_failed_check_with_its_own_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn blue_green_switches_all_traffic_after_its_iterations() {
+    let mut blue_green = canary(15);
+    let analysis = blue_green["spec"]["analysis"].as_object_mut().unwrap();
+    analysis.retain(|key, _| !["maxWeight", "stepWeight"].contains(&key.as_str()));
+    analysis.insert("iterations".to_owned(), json!(3));
+    let lab = released(blue_green).await;
+    let iteration = |number: i64| format!("N Advance podinfo.test canary iteration {number}/3");
+    let start = ["N Starting canary analysis for podinfo.test", "N Pre-rollout check acceptance-test passed"];
+    plays(
+        &lab,
+        &[
+            row(&["N New revision detected! Scaling up podinfo.test"], "Progressing", 0, 0, 0),
+            row(&[start[0], start[1], &iteration(1)], "Progressing", 0, 0, 0),
+            row(&[&iteration(2)], "Progressing", 0, 0, 0),
+            row(&[&iteration(3)], "Progressing", 0, 0, 0),
+            row(&["N Routing all traffic to canary"], "Progressing", 100, 0, 0),
+            row(&[COPYING], "Promoting", 100, 0, 0),
+            row(&["N Routing all traffic to primary"], "Finalising", 0, 0, 0),
+            row(&["N Promotion completed! Scaling down podinfo.test"], "Succeeded", 0, 0, 0),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_promotion_gate_holds_the_release_at_its_weight() {
+    let mut gated = canary(15);
+    gated["spec"]["analysis"]["maxWeight"] = json!(10);
+    let gate = json!({"name": "gate", "type": "confirm-promotion", "url": "http://flagger-loadtester.test/gate/check"});
+    gated["spec"]["analysis"]["webhooks"].as_array_mut().unwrap().push(gate);
+    let lab = released(gated).await;
+    lab.world.hook("/gate/check", Some(403));
+    lab.until(45 + 15).await;
+    lab.rows();
+    let waiting = "W Halt podinfo.test advancement waiting for promotion approval gate";
+    for (number, expected) in [
+        (2, row(&[waiting], "WaitingPromotion", 10, 0, 0)),
+        (3, row(&[], "WaitingPromotion", 10, 0, 0)),
+        (4, row(&["N Confirm-promotion check gate passed", COPYING], "Promoting", 10, 0, 0)),
+        (5, row(&["N Routing all traffic to primary"], "Finalising", 0, 0, 0)),
+    ] {
+        if number == 4 {
+            lab.world.hook("/gate/check", Some(200));
+        }
+        lab.until(45 + 15 * number).await;
+        assert_eq!(lab.row().await, expected, "k{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opened_rollback_switch_rolls_back_at_the_next_tick() {
+    let mut switched = canary(15);
+    let switch = json!({"name": "switch", "type": "rollback", "url": "http://flagger-loadtester.test/rollback/check"});
+    switched["spec"]["analysis"]["webhooks"].as_array_mut().unwrap().push(switch);
+    let lab = Lab::start(switched).await;
+    lab.world.hook("/rollback/check", Some(403));
+    lab.until(35).await;
+    lab.release("6.9.3").await;
+    lab.until(45 + 30).await;
+    lab.rows();
+    lab.until(45 + 45).await;
+    let closed = "N Rollback hook switch not signaling a rollback";
+    assert_eq!(lab.row().await, row(&[closed, "N Advance podinfo.test canary weight 30"], "Progressing", 30, 30, 0));
+    lab.world.hook("/rollback/check", Some(200));
+    lab.until(45 + 60).await;
+    let events = [
+        "W Rollback check switch passed",
+        "W Rolling back podinfo.test manual webhook invoked",
+        "W Canary failed! Scaling down podinfo.test",
+    ];
+    assert_eq!(lab.row().await, row(&events, "Failed", 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_goes_to_the_event_webhook() {
+    let event_webhook = "http://flagger-loadtester.test/events".to_owned();
+    let settings = coalmine::controller::Settings { event_webhook, ..Default::default() };
+    let lab = Lab::start_with(canary(15), settings).await;
+    lab.until(12).await;
+    let sent: Vec<serde_json::Value> =
+        lab.world.asked("flagger-loadtester.test").iter().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert_eq!(sent.len(), 2);
+    assert_eq!((&sent[0]["name"], &sent[0]["namespace"]), (&json!("podinfo"), &json!("test")));
+    assert_eq!(
+        sent[0]["metadata"],
+        json!({
+            "eventMessage": "all the metrics providers are available!",
+            "eventType": "Normal",
+            "timestamp": "1767225610000",
+        })
+    );
+    lab.world.hook("/events", Some(403));
+    lab.until(30).await;
+    let failed = "error sending event to webhook: Forbidden";
+    let lines = lab.handle.log().since(0);
+    assert_eq!(lines.iter().filter(|it| it.message == failed && it.canary == "podinfo.test").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_definitions_refuse_what_flaggers_refuse() {
+    let lab = Lab::start(canary(15)).await;
+    let change = |pointer: &str, value: serde_json::Value| {
+        let mut it = canary(15);
+        it["metadata"]["name"] = json!("other");
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        it.pointer_mut(parent).unwrap()[key] = value;
+        it
+    };
+    for (what, broken, said) in [
+        ("an unknown provider", change("/spec/provider", json!("gatewayapi")), "spec.provider: Unsupported value"),
+        ("no target", change("/spec/targetRef", json!(null)), "spec.targetRef: Required value"),
+        ("two strategies", change("/spec/analysis/iterations", json!(3)), "spec.analysis"),
+        ("an interval in hours", change("/spec/analysis/interval", json!("1h")), "spec.analysis.interval"),
+        ("a text for a number", change("/spec/analysis/threshold", json!("5")), "spec.analysis.threshold"),
+        ("a service without port", change("/spec/service", json!({})), "spec.service.port: Required value"),
+        (
+            "an unknown hook type",
+            change("/spec/analysis/webhooks/0/type", json!("skip")),
+            "spec.analysis.webhooks[0].type: Unsupported value",
+        ),
+    ] {
+        let refused = lab.refusal(broken).await;
+        assert!(refused.contains("\"other\" is invalid") && refused.contains(said), "{what}: {refused}");
+    }
+    lab.create(change("/spec/canaryAnalysis", json!({"interval": "1m"}))).await;
+    let pruned = lab.get("flagger.app/v1beta1", "Canary", "other").await;
+    assert_eq!(pruned["spec"].get("canaryAnalysis"), None, "what the definition does not know is dropped");
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "podinfo", "namespace": "test"},
+        "spec": {"parentRefs": [{"name": "gateway"}], "rules": [{"backendRefs": [{"name": "podinfo-primary", "port": 80}]}]},
+    });
+    lab.create(route).await;
+    let route = lab.get("gateway.networking.k8s.io/v1", "HTTPRoute", "podinfo").await;
+    assert_eq!(route["spec"]["parentRefs"][0]["kind"], "Gateway");
+    let rule = &route["spec"]["rules"][0];
+    assert_eq!((&rule["backendRefs"][0]["weight"], &rule["matches"][0]["path"]["value"]), (&json!(1), &json!("/")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_hook_stretches_its_tick_and_keeps_the_grid() {
     let mut slow = canary(15);
     slow["spec"]["analysis"]["webhooks"][0]["timeout"] = json!("20s");
     let lab = released(slow).await;
-    lab.world.hook(None);
+    lab.world.hook("/", None);
     // k1 begins at 55 s and waits 20 s for its hook, so the beat of 70 s comes at 75 s; that tick waits as long, and the beat
     // of 85 s comes at 95 s. Then the grid is reached again.
     lab.until(56).await;
@@ -169,7 +310,7 @@ async fn a_slow_hook_stretches_its_tick_and_keeps_the_grid() {
     );
     let starting = "N Starting canary analysis for podinfo.test";
     assert_eq!(lab.rows(), [gave_up.as_str(), starting]);
-    lab.world.hook(Some(200));
+    lab.world.hook("/", Some(200));
     lab.until(96).await;
     let passed = "N Pre-rollout check acceptance-test passed";
     assert_eq!(lab.rows(), [gave_up.as_str(), starting, passed, "N Advance podinfo.test canary weight 10"]);

@@ -1,3 +1,5 @@
+//! The payloads that chat services get, and what becomes of failed posts.
+
 use super::*;
 use crate::controller::testing::{Fake, Reaction};
 use crate::sys::http::HttpError;

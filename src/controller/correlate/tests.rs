@@ -1,3 +1,5 @@
+//! The correlator against client-go's rules, as a table and as properties.
+
 use super::*;
 use proptest::prelude::*;
 

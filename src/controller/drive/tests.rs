@@ -1,3 +1,5 @@
+//! The driver: conflicts, scripts, identifiers.
+
 use super::*;
 use crate::cluster::testing::{Answer as Reply, server, status};
 use crate::controller::testing::{Fake, Reaction, context};

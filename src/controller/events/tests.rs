@@ -1,3 +1,5 @@
+//! Delivery of Kubernetes Events against a scripted API.
+
 use super::*;
 use crate::cluster::testing::{Answer, Asked, server, status, unreachable};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Statuses, time limits and retries of webhooks, with Flagger's texts.
+
 use super::*;
 use crate::controller::testing::{Fake, Reaction};
 use crate::model::canary::Webhook;

@@ -1,3 +1,5 @@
+//! Answers of Prometheus and what they come to, with Flagger's texts.
+
 use super::*;
 use crate::controller::testing::{Fake, Reaction};
 use crate::sys::http::HttpError;

@@ -1,3 +1,5 @@
+//! The grid of ticks under the paused clock.
+
 use super::*;
 use std::sync::Mutex;
 

@@ -12,6 +12,7 @@ use coalmine::sys::yaml::{Dialect, documents};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,8 +75,8 @@ pub fn attachment(body: &str) -> String {
 /// Everything outside the cluster: Prometheus, the load tester, Slack.
 pub struct World {
     success_rate: Mutex<Option<f64>>,
-    /// The status that hooks answer with; none means never.
-    hook: Mutex<Option<u16>>,
+    /// By path, the status that hooks answer with if it is not 200; none means never.
+    hooks: Mutex<BTreeMap<String, Option<u16>>>,
     /// Host, and the query or body.
     asked: Mutex<Vec<(String, String)>>,
 }
@@ -85,8 +86,9 @@ impl World {
         *self.success_rate.lock().unwrap() = percent;
     }
 
-    pub fn hook(&self, status: Option<u16>) {
-        *self.hook.lock().unwrap() = status;
+    /// How the hook at a path of the load tester answers from now on; none means never.
+    pub fn hook(&self, path: &str, status: Option<u16>) {
+        self.hooks.lock().unwrap().insert(path.to_owned(), status);
     }
 
     /// What one host was asked, in order.
@@ -117,9 +119,10 @@ impl Http for World {
                     json!({"status": "success", "data": {"resultType": "vector", "result": result}}).to_string(),
                 )
             }
-            ("flagger-loadtester.test", _) => match *self.hook.lock().unwrap() {
-                Some(status) => answer(status, "OK".to_owned()),
-                None => {
+            ("flagger-loadtester.test", _) => match self.hooks.lock().unwrap().get(request.uri().path()).copied() {
+                None => answer(200, "OK".to_owned()),
+                Some(Some(status)) => answer(status, "Forbidden".to_owned()),
+                Some(None) => {
                     return async move {
                         tokio::time::sleep(timeout).await;
                         Err(HttpError::Timeout)
@@ -156,20 +159,22 @@ impl Drop for Running {
 impl Lab {
     /// A cluster with podinfo and this Canary, and a controller that starts now.
     pub async fn start(canary: Value) -> Self {
+        Self::start_with(canary, Settings::default()).await
+    }
+
+    /// The same with other flags; the mesh provider is always nginx.
+    pub async fn start_with(canary: Value, settings: Settings) -> Self {
         let clock = Clock::simulated();
         let server = Server::new(clock, Seed(1));
         let client = Client::in_process(server.router());
         for manifest in definitions().into_iter().chain(objects()).chain([canary]) {
             client.create(&manifest).await.unwrap_or_else(|why| panic!("{}: {why}", ObjectRef::of(&manifest)));
         }
-        let world = Arc::new(World {
-            success_rate: Mutex::new(Some(99.9)),
-            hook: Mutex::new(Some(200)),
-            asked: Mutex::default(),
-        });
+        let world =
+            Arc::new(World { success_rate: Mutex::new(Some(99.9)), hooks: Mutex::default(), asked: Mutex::default() });
         let kubelet = Running(tokio::spawn(kubelet(client.clone())).abort_handle());
-        let mut settings = Settings { seed: Seed(1), ..Settings::default() };
-        settings.judge.mesh_provider = "nginx".to_owned();
+        let mut settings = Settings { seed: Seed(1), ..settings };
+        "nginx".clone_into(&mut settings.judge.mesh_provider);
         let http: SharedHttp = world.clone();
         let handle = Controller::start(client.clone(), http, clock, settings);
         Self { handle, world, client, clock, read: AtomicU64::new(0), _kubelet: kubelet, _server: server }
@@ -213,6 +218,11 @@ impl Lab {
 
     pub async fn create(&self, object: Value) {
         self.client.create(&object).await.unwrap();
+    }
+
+    /// What the API server says to an object that it refuses.
+    pub async fn refusal(&self, object: Value) -> String {
+        self.client.create(&object).await.expect_err("this object is refused").to_string()
     }
 
     pub async fn patch_canary(&self, patch: Value) {
@@ -269,8 +279,11 @@ async fn kubelet(client: Client) {
 }
 
 fn definitions() -> Vec<Value> {
-    let text = include_str!("../../../manifests/flagger/crds.yaml");
-    documents(text, Dialect::Kubernetes).unwrap().iter().map(coalmine::sys::yaml::Node::to_json).collect()
+    let files = [
+        include_str!("../../../manifests/flagger/crds.yaml"),
+        include_str!("../../../manifests/gateway-api/crds.yaml"),
+    ];
+    files.iter().flat_map(|it| documents(it, Dialect::Kubernetes).unwrap()).map(|it| it.to_json()).collect()
 }
 
 fn objects() -> Vec<Value> {
