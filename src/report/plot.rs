@@ -214,13 +214,14 @@ fn marks(state: &LabState, scale: &Scale) -> Vec<Mark> {
         Some(_) => None,
         None => release.finished_ms,
     };
-    let all = [
+    let mut all = [
         (release.detected_ms, Tone::Act, "new version found"),
         (state.last_fault_ms, Tone::Warning, "fault on"),
         (release.first_halt_ms, Tone::Warning, "first failed check"),
         (release.rollback_ms, Tone::Bad, "rollback"),
         (finished, Tone::Good, "finished"),
     ];
+    all.sort_by_key(|it| it.0);
     let mark = |(at, tone, text): (Option<u64>, Tone, &str)| {
         let at = at.filter(|it| scale.shows(*it))?;
         let text = format!("{text} at {}", state.time(at));

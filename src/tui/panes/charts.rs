@@ -67,7 +67,8 @@ pub fn draw_weight(state: &LabState, view: &View, area: Rect, buf: &mut Buffer) 
     }
     sets.push(line(&live, Role::Canary, view));
     sets.extend(marks.sets(view));
-    chart(sets, range, (0.0, top), view).render(area, buf);
+    let look = (time_axis(false, view, area), view, area);
+    chart(sets, range, (0.0, top), look).render(area, buf);
 }
 
 pub fn draw_success(state: &LabState, view: &View, area: Rect, buf: &mut Buffer) {
@@ -106,7 +107,9 @@ fn draw_check(
     sets.extend(marks.sets(view));
     sets.push(line(&values, Role::Primary, view));
     sets.push(scatter(&broken, Role::Bad, view));
-    chart(sets, range, (low, high), view).render(area, buf);
+    let is_lowest = state.latency_check().is_some_and(|it| std::ptr::eq(it, check));
+    let look = (time_axis(is_lowest, view, area), view, area);
+    chart(sets, range, (low, high), look).render(area, buf);
 }
 
 /// Moments that every chart marks: when the last fault went on, and the rollback.
@@ -175,15 +178,39 @@ fn scatter<'a>(points: &'a Points, role: Role, view: &View) -> Dataset<'a> {
     Dataset::default().marker(Marker::Dot).graph_type(GraphType::Scatter).style(view.style(role)).data(points)
 }
 
-fn chart<'a>(sets: Vec<Dataset<'a>>, range: (f64, f64), bounds: (f64, f64), view: &View) -> Chart<'a> {
+/// How an axis of time is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TimeAxis {
+    Shown,
+    /// Charts that stand below each other share the lowest one's, which leaves each more rows.
+    Shared,
+}
+
+/// Only wide charts stand below each other; see [`crate::tui::layout`].
+fn time_axis(is_lowest: bool, view: &View, area: Rect) -> TimeAxis {
+    let is_stacked = area.width >= 56 && !view.zoomed;
+    if is_stacked && !is_lowest { TimeAxis::Shared } else { TimeAxis::Shown }
+}
+
+/// Rows from which an axis of values has a label in its middle.
+const ROWS_FOR_MIDDLE: u16 = 7;
+
+fn chart<'a>(
+    sets: Vec<Dataset<'a>>,
+    range: (f64, f64),
+    bounds: (f64, f64),
+    look: (TimeAxis, &View, Rect),
+) -> Chart<'a> {
+    let (axis, view, area) = look;
     let muted = view.style(Role::Muted);
     let time = |at: f64| words::signed_span((at * 1000.0) as i64);
-    let x = Axis::default().bounds([range.0, range.1]).style(muted).labels([time(range.0), time(range.1)]);
-    let span = bounds.1 - bounds.0;
-    let digits = usize::from(span < 10.0);
-    let y = Axis::default()
-        .bounds([bounds.0, bounds.1])
-        .style(muted)
-        .labels([words::number(bounds.0, digits), words::number(bounds.1, digits)]);
+    let x = Axis::default().bounds([range.0, range.1]).style(muted);
+    let x = if axis == TimeAxis::Shown { x.labels([time(range.0), time(range.1)]) } else { x };
+    let digits = usize::from(bounds.1 - bounds.0 < 10.0);
+    let middle = (area.height >= ROWS_FOR_MIDDLE).then_some(f64::midpoint(bounds.0, bounds.1));
+    // One width for all charts, so that one moment stands in one column.
+    let label = |it: f64| format!("{:>4}", words::number(it, digits));
+    let labels: Vec<String> = [Some(bounds.0), middle, Some(bounds.1)].into_iter().flatten().map(label).collect();
+    let y = Axis::default().bounds([bounds.0, bounds.1]).style(muted).labels(labels);
     Chart::new(sets).x_axis(x).y_axis(y).legend_position(None)
 }
