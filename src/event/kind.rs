@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that can happen in a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Event {
     RunStarted(RunStarted),
@@ -28,7 +28,7 @@ pub enum Event {
 }
 
 /// Which clock a run is on. It is said wherever a person looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ClockKind {
     Simulated,
@@ -36,7 +36,7 @@ pub enum ClockKind {
 }
 
 /// First event of every record: what ran, on what, under which policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunStarted {
     pub scenario: String,
@@ -53,7 +53,7 @@ pub struct RunStarted {
 }
 
 /// The Canary's policy, in words and limits, as far as views and reports need it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     pub canary: String,
@@ -75,7 +75,7 @@ pub struct Policy {
 }
 
 /// One metric of the analysis with its limits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     pub name: String,
@@ -90,7 +90,7 @@ pub struct Check {
 }
 
 /// A named step of making (or taking down) the lab.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabStep {
     pub name: String,
@@ -99,7 +99,7 @@ pub struct LabStep {
     pub detail: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StepState {
     Started,
@@ -108,7 +108,7 @@ pub enum StepState {
 }
 
 /// The lab is ready: scenario time zero. Views count from here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScenarioStarted {
     /// How many steps the plan has.
@@ -116,7 +116,7 @@ pub struct ScenarioStarted {
 }
 
 /// The plan's next step was carried out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepTaken {
     /// 0-based place in the plan.
@@ -126,7 +126,7 @@ pub struct StepTaken {
     pub text: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StepKind {
     Release,
@@ -138,7 +138,7 @@ pub enum StepKind {
 }
 
 /// A fault went on or off.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultChanged {
     pub fault: FaultKind,
@@ -150,7 +150,7 @@ pub struct FaultChanged {
 }
 
 /// A Kubernetes Event about the Canary, as its controller told it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reported {
     /// Whether it is a Warning (else Normal).
@@ -160,7 +160,7 @@ pub struct Reported {
 }
 
 /// The Canary's status was written and differs in more than its time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusChanged {
     pub phase: Phase,
@@ -172,7 +172,7 @@ pub struct StatusChanged {
 }
 
 /// The router's live weights changed (Ingress annotation or HTTPRoute), percent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteChanged {
     pub primary: i64,
@@ -180,13 +180,13 @@ pub struct RouteChanged {
 }
 
 /// The policy's checks, asked of the lab's Prometheus with the policy's own queries.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Measured {
     pub values: Vec<Measurement>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
     /// A [`Check`]'s name.
@@ -196,7 +196,7 @@ pub struct Measurement {
 }
 
 /// What clients saw in one slice of time. Slices do not overlap; an empty slice is not sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Requests {
     /// Length of the slice that ends at the envelope's time, milliseconds.
@@ -206,7 +206,7 @@ pub struct Requests {
 }
 
 /// Counts and latency of some requests.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
     /// `primary`, `canary`, or empty where it cannot be told.
@@ -226,7 +226,7 @@ pub struct Tally {
 }
 
 /// A Deployment's counts changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Workload {
     pub name: String,
@@ -237,7 +237,7 @@ pub struct Workload {
 }
 
 /// A pod appeared, changed its state in words, or went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pod {
     pub name: String,
@@ -249,7 +249,7 @@ pub struct Pod {
 }
 
 /// A Prometheus alert rule began or ceased to fire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     pub alert: String,
@@ -258,7 +258,7 @@ pub struct Rule {
 }
 
 /// A person asked for something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Command {
     /// `open the gate`, `roll back`, `quit`.
@@ -266,7 +266,7 @@ pub struct Command {
 }
 
 /// Something a reader should know that is none of the above: a lossy source, a limit that was reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Note {
     pub text: String,
@@ -300,7 +300,7 @@ impl Outcome {
 }
 
 /// Last event of every finished record: verdict, why, and what was expected.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEnded {
     pub outcome: Outcome,
@@ -320,7 +320,7 @@ impl RunEnded {
 }
 
 /// One expectation of the scenario, and what was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Expectation {
     /// `verdict is rolled-back`, `weight is never above 10`.

@@ -5,8 +5,8 @@
 //! | 1 | coalmine 0.1 | yes |
 //!
 //! A record is UTF-8 text, one JSON object a line: a [`Header`], then one [`Envelope`] a line with numbers 1, 2, 3, ….
-//! In version 1 an envelope's line is the JSON form of the types in [`super::kind`]. Fields and kinds that are *added* later
-//! keep the version (they have defaults); a changed meaning makes a new version, whose older form is converted here.
+//! In version 1 an envelope's line is the JSON form of the types in [`super::kind`]. Fields that are *added* later keep
+//! the version (they have defaults); an added kind or a changed meaning makes a new one, and older forms are converted here.
 
 use super::{Envelope, Event};
 use serde::{Deserialize, Serialize};

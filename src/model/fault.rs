@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// Answers 500 Internal Server Error.
+    // serde's own kebab-case would be `http500`.
     #[serde(rename = "http-500")]
     Http500,
     /// Answers 503 Service Unavailable.
@@ -105,4 +106,16 @@ pub enum FaultTarget {
     /// The pods of `<target>-primary`: the version that users had.
     Primary,
     All,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_in_files_and_in_words() {
+        for fault in FaultKind::ALL {
+            assert_eq!(serde_json::to_value(fault).unwrap(), fault.name());
+        }
+    }
 }

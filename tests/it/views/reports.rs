@@ -62,19 +62,19 @@ fn hostile() -> Vec<Envelope> {
         match &mut it.event {
             Event::RunStarted(it) => {
                 (it.scenario, it.title) = (TEXT.to_owned(), TEXT.to_owned());
-                it.policy.checks[0].name = TEXT.to_owned();
+                TEXT.clone_into(&mut it.policy.checks[0].name);
             }
-            Event::LabStep(it) => it.detail = TEXT.to_owned(),
-            Event::StepTaken(it) => it.text = TEXT.to_owned(),
-            Event::Reported(it) => it.message = TEXT.to_owned(),
+            Event::LabStep(it) => TEXT.clone_into(&mut it.detail),
+            Event::StepTaken(it) => TEXT.clone_into(&mut it.text),
+            Event::Reported(it) => TEXT.clone_into(&mut it.message),
             Event::Requests(it) => {
                 let tally = it.versions.values().next().cloned().unwrap_or_default();
                 it.versions.insert(TEXT.to_owned(), tally);
             }
             Event::RunEnded(it) => {
                 (it.why, it.next) = (TEXT.to_owned(), TEXT.to_owned());
-                it.expectations[0].text = TEXT.to_owned();
-                it.expectations[2].seen = TEXT.to_owned();
+                TEXT.clone_into(&mut it.expectations[0].text);
+                TEXT.clone_into(&mut it.expectations[2].seen);
             }
             _ => {}
         }
