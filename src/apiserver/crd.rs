@@ -203,12 +203,11 @@ pub fn is_established(object: &Value) -> bool {
     conditions.into_iter().any(|it| it["type"] == json!("Established") && it["status"] == json!("True"))
 }
 
-/// A custom object's types: what the schema does not know is dropped and told, defaults are filled in.
+/// Drops what the schema of a custom object does not know, and tells it.
 pub fn admit(schema: &Schema, object: &mut Value) -> Vec<String> {
     let mut unknown = Vec::new();
     let metadata = object.get_mut("metadata").map(Value::take);
     super::schema::custom::prune(schema, object, "", &mut unknown);
-    super::schema::custom::default(schema, object);
     if let (Some(metadata), Some(root)) = (metadata, object.as_object_mut()) {
         root.insert("metadata".to_owned(), metadata);
     }

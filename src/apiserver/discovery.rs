@@ -2,7 +2,6 @@
 
 use super::http::Document;
 use super::kinds::{Kind, Version};
-use super::options::Subresource;
 use super::server::Server;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -102,7 +101,6 @@ fn parts(kind: &Kind, version: &Version) -> Vec<(&'static str, Value, &'static [
     if version.status {
         found.push(("status", own, &PART_VERBS));
     }
-    let _ = Subresource::Main;
     found
 }
 

@@ -73,19 +73,3 @@ pub fn owners(object: &Value) -> impl Iterator<Item = (&str, bool)> {
         Some((it.get("uid")?.as_str()?, blocks))
     })
 }
-
-/// Whether two objects say the same, bookkeeping aside: `resourceVersion` and `managedFields`.
-pub fn same_but_bookkeeping(a: &Value, b: &Value) -> bool {
-    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
-    let plain = |it: &Map<String, Value>| it.iter().filter(|(key, _)| *key != "metadata").count();
-    plain(a) == plain(b)
-        && a.iter().filter(|(key, _)| *key != "metadata").all(|(key, value)| b.get(key) == Some(value))
-        && same_metadata(a.get("metadata"), b.get("metadata"))
-}
-
-fn same_metadata(a: Option<&Value>, b: Option<&Value>) -> bool {
-    let (Some(Value::Object(a)), Some(Value::Object(b))) = (a, b) else { return a == b };
-    let own = |key: &str| key != "resourceVersion" && key != "managedFields";
-    a.iter().filter(|(key, _)| own(key)).count() == b.iter().filter(|(key, _)| own(key)).count()
-        && a.iter().filter(|(key, _)| own(key)).all(|(key, value)| b.get(key) == Some(value))
-}

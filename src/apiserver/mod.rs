@@ -35,6 +35,7 @@ pub use options::{
     DeleteOptions, FieldValidation, ListOptions, PatchKind, Preconditions, Propagation, Subresource, Target,
     WatchOptions, WriteOptions,
 };
+pub use selector::field::FieldSelector;
 pub use selector::label::LabelSelector;
 pub use server::Server;
 pub use status::{Cause, Details, FieldError, Reason, Status};

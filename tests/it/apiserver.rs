@@ -1,5 +1,11 @@
 //! The embedded API server: what clients rely on, case by case.
 
+mod apply;
+mod custom;
 mod garbage;
+mod http;
+mod patches;
+mod selectors;
 mod smoke;
 mod support;
+mod watches;

@@ -1,20 +1,31 @@
 //! Create.
 
-use super::{Write, prepare};
+use super::update::Ownership;
+use super::{Write, prepare, update};
 use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::server::State;
 use crate::apiserver::status::Status;
 use crate::apiserver::{crd, defaults, meta};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Fields of metadata that only the server sets.
 const SERVER_SET: [&str; 5] = ["uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"];
 
 pub(super) fn create(state: &mut State, write: &Write<'_>, object: Value) -> Result<Arc<Value>, Status> {
-    let kind = write.kind;
     let mut object = prepare::decode(write, object)?;
     prepare::place(write, &mut object)?;
+    create_owned(state, write, object, Ownership::Update)
+}
+
+/// Creates a decoded object, whose fields the writer comes to own.
+pub(super) fn create_owned(
+    state: &mut State,
+    write: &Write<'_>,
+    mut object: Value,
+    ownership: Ownership,
+) -> Result<Arc<Value>, Status> {
+    let kind = write.kind;
     if !meta::text(&object, "resourceVersion").is_empty() {
         return Err(Status::internal("resourceVersion should not be set on objects to be created"));
     }
@@ -41,6 +52,8 @@ pub(super) fn create(state: &mut State, write: &Write<'_>, object: Value) -> Res
     if state.store.get(&kind.key, write.target.namespace, &name).is_some() {
         return Err(Status::already_exists(&kind.plural, &kind.group, &name));
     }
+    meta::of(&mut object).shift_remove("managedFields");
+    update::own(write, (&json!({}), &mut object), ownership, &state.now())?;
     complete(state, kind, &mut object)?;
     Ok(prepare::commit(state, write, object))
 }

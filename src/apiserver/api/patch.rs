@@ -1,10 +1,14 @@
 //! Patch: what the four kinds of patch have in common.
 
-use super::{Write, prepare, scale, update};
+use super::update::Ownership;
+use super::{Write, create, prepare, scale, update};
+use crate::apiserver::meta;
 use crate::apiserver::options::{PatchKind, Subresource};
-use crate::apiserver::patch::{json, merge};
+use crate::apiserver::patch::owners::{Owners, Writer, applied};
+use crate::apiserver::patch::{json, merge, strategic, walk};
+use crate::apiserver::schema::Schema;
 use crate::apiserver::server::State;
-use crate::apiserver::status::Status;
+use crate::apiserver::status::{FieldError, Reason, Status};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -18,16 +22,101 @@ pub(super) fn patch(
     let (kind, target) = (write.kind, write.target);
     prepare::check_subresource(kind, target.subresource)?;
     let current = state.store.get(&kind.key, target.namespace, target.name).cloned();
+    if let PatchKind::Apply { field_manager, force } = patch {
+        return apply(state, write, current, body, (field_manager, *force));
+    }
     let current = current.ok_or_else(|| kind.not_found(target.name))?;
     let shown = scale::view(kind, target.subresource, &current);
     let patched = match patch {
         PatchKind::Json => json::apply(&shown, body)?,
         PatchKind::Merge => merge::apply((*shown).clone(), body),
-        PatchKind::Strategic | PatchKind::Apply { .. } => return Err(Status::no_such_resource()),
+        _ if kind.custom => return Err(no_strategic_merge()),
+        _ if target.subresource == Subresource::Scale => strategic::apply(&Schema::default(), (*shown).clone(), body)?,
+        _ => strategic::apply(&kind.storage().schema, (*shown).clone(), body)?,
     };
     let object = match target.subresource {
         Subresource::Scale => scale::update(state, write, &patched)?,
-        _ => update::replace(state, write, &current, prepare::decode(write, patched)?)?,
+        _ => {
+            check_identity(&current, &patched)?;
+            let decoded = prepare::decode(write, patched)?;
+            update::replace(state, write, &current, decoded, Ownership::Update)?
+        }
     };
     Ok((object, false))
+}
+
+fn no_strategic_merge() -> Status {
+    let message = "the body of the request was in an unknown format - accepted media types include: \
+        application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+    Status::new(415, Reason::UnsupportedMediaType, message)
+}
+
+/// A patch cannot rename.
+fn check_identity(current: &Value, patched: &Value) -> Result<(), Status> {
+    let (was, is) = (meta::text(current, "name"), meta::text(patched, "name"));
+    if was == is {
+        return Ok(());
+    }
+    let message = format!("the name of the object ({is}) does not match the name on the URL ({was})");
+    Err(Status::bad_request(message))
+}
+
+/// Server-side apply.
+fn apply(
+    state: &mut State,
+    write: &Write<'_>,
+    current: Option<Arc<Value>>,
+    body: Value,
+    (manager, force): (&str, bool),
+) -> Result<(Arc<Value>, bool), Status> {
+    let (kind, target) = (write.kind, write.target);
+    if manager.is_empty() {
+        let error = FieldError::required("fieldManager", "is required for apply patch");
+        return Err(Status::invalid("PatchOptions", "meta.k8s.io", "", vec![error]));
+    }
+    if target.subresource == Subresource::Scale {
+        return Err(Status::bad_request("server-side apply of a scale is not supported; patch it instead"));
+    }
+    if body.pointer("/metadata/managedFields").is_some_and(|it| !it.is_null()) {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    let mut config = prepare::decode(write, body)?;
+    prepare::place(write, &mut config)?;
+    if meta::text(&config, "name").is_empty() {
+        meta::set(&mut config, "name", target.name);
+    }
+    let schema = &kind.storage().schema;
+    let mut set = applied(schema, &config);
+    let has_status = kind.storage().status;
+    match target.subresource {
+        Subresource::Status => set.children.retain(|edge, _| edge == "f:status"),
+        _ if has_status => set.cut(&["f:status"]),
+        _ => {}
+    }
+    let api_version = kind.api_version();
+    let subresource = if target.subresource == Subresource::Status { "status" } else { "" };
+    let writer = Writer { manager, apply: true, api_version: &api_version, subresource };
+    let ownership = Ownership::Apply { set, force };
+    let write = Write { manager, ..*write };
+    let Some(current) = current else {
+        if target.subresource != Subresource::Main {
+            return Err(kind.not_found(target.name));
+        }
+        return create::create_owned(state, &write, config, ownership).map(|it| (it, true));
+    };
+    check_identity(&current, &config)?;
+    let merged = merged(schema, &current, &config, &writer, &ownership);
+    update::replace(state, &write, &current, merged, ownership).map(|it| (it, false))
+}
+
+/// The live object with the configuration merged in, and without what the manager applied before and no longer does.
+fn merged(schema: &Schema, current: &Value, config: &Value, writer: &Writer<'_>, ownership: &Ownership) -> Value {
+    let (last, mut keep) = Owners::of(current).split(writer);
+    if let Ownership::Apply { set, .. } = ownership {
+        keep.unite(set);
+    }
+    let mut object = walk::merge(schema, current.clone(), config);
+    walk::prune(schema, &mut object, &last, &keep);
+    meta::keep(current, &mut object, "managedFields");
+    object
 }

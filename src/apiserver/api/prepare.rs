@@ -4,7 +4,7 @@ use super::Write;
 use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::options::{FieldValidation, Subresource};
 use crate::apiserver::schema::decode::Decoder;
-use crate::apiserver::schema::{Fields, Schema, Shape};
+use crate::apiserver::schema::{Fields, Schema, Shape, custom};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{Cause, Status};
 use crate::apiserver::{crd, defaults, meta, validate};
@@ -101,11 +101,13 @@ fn tell_unknown(write: &Write<'_>, unknown: Vec<String>) -> Result<(), Status> {
     Ok(())
 }
 
-/// Fills in what is missing in an object of a built-in kind.
+/// Fills in what is missing.
 pub(super) fn fill(kind: &Kind, object: &mut Value) {
     if kind.key == resource::CUSTOM_RESOURCE_DEFINITIONS {
         crd::default(object);
-    } else if !kind.custom {
+    } else if kind.custom {
+        custom::default(&kind.storage().schema, object);
+    } else {
         defaults::apply(&kind.key, object);
     }
 }

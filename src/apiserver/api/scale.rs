@@ -1,5 +1,6 @@
 //! The scale subresource: replicas of anything that can be scaled, in one shape.
 
+use super::update::Ownership;
 use super::{Write, update};
 use crate::apiserver::kinds::{Kind, ScalePaths};
 use crate::apiserver::meta;
@@ -62,7 +63,7 @@ pub(super) fn update(state: &mut State, write: &Write<'_>, scale: &Value) -> Res
     }
     let mut object = (*current).clone();
     put(&mut object, &paths.spec_replicas, replicas);
-    let stored = update::replace(state, write, &current, object)?;
+    let stored = update::replace(state, write, &current, object, Ownership::Update)?;
     Ok(view(kind, Subresource::Scale, &stored))
 }
 

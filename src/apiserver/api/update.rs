@@ -3,6 +3,8 @@
 use super::{Write, prepare, scale};
 use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::options::Subresource;
+use crate::apiserver::patch::fields::FieldSet;
+use crate::apiserver::patch::owners::{Owners, Writer};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{FieldError, Status};
 use crate::apiserver::{addresses, crd, meta};
@@ -33,7 +35,7 @@ pub(super) fn update(state: &mut State, write: &Write<'_>, object: Value) -> Res
         let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
         return Err(Status::invalid(&write.kind.plural, &write.kind.group, target.name, vec![error]));
     }
-    replace(state, write, &current, object)
+    replace(state, write, &current, object, Ownership::Update)
 }
 
 /// The optimistic lock: whoever names a version or a uid means that one.
@@ -52,12 +54,46 @@ fn check_version(kind: &Kind, current: &Value, object: &Value) -> Result<(), Sta
     Ok(())
 }
 
+/// How the writer comes to own fields.
+pub enum Ownership {
+    /// Whatever it changes.
+    Update,
+    /// What it applied, and a conflict about what others own, unless forced.
+    Apply { set: FieldSet, force: bool },
+}
+
+/// Brings `managedFields` up to date with the change from `old` to `new`.
+pub(super) fn own(
+    write: &Write<'_>,
+    (old, new): (&Value, &mut Value),
+    ownership: Ownership,
+    now: &str,
+) -> Result<(), Status> {
+    let schema = &write.kind.storage().schema;
+    let api_version = write.kind.api_version();
+    let subresource = match write.target.subresource {
+        Subresource::Main => "",
+        Subresource::Status => "status",
+        Subresource::Scale => "scale",
+    };
+    let apply = matches!(ownership, Ownership::Apply { .. });
+    let writer = Writer { manager: write.manager, apply, api_version: &api_version, subresource };
+    let mut owners = Owners::of(old);
+    match ownership {
+        Ownership::Update => owners.update(schema, old, new, &writer, now),
+        Ownership::Apply { set, force } => owners.apply(schema, (old, new), set, (&writer, force), now)?,
+    }
+    owners.put(new);
+    Ok(())
+}
+
 /// Puts `object` in the place of `current`, as far as the subresource allows.
 pub(super) fn replace(
     state: &mut State,
     write: &Write<'_>,
     current: &Arc<Value>,
     mut object: Value,
+    ownership: Ownership,
 ) -> Result<Arc<Value>, Status> {
     let kind = write.kind;
     check_version(kind, current, &object)?;
@@ -77,6 +113,7 @@ pub(super) fn replace(
         addresses::keep(current, &mut object);
     }
     prepare::fill(kind, &mut object);
+    own(write, (current, &mut object), ownership, &state.now())?;
     prepare::check(kind, &object, Some(current))?;
     if kind.key == resource::CUSTOM_RESOURCE_DEFINITIONS {
         let status = crd::status(&object, &state.kinds, &state.now());
@@ -86,7 +123,7 @@ pub(super) fn replace(
         let generation = current.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
         meta::set(&mut object, "generation", generation + 1);
     }
-    if meta::same_but_bookkeeping(current, &object) {
+    if object == **current {
         return Ok(Arc::clone(current));
     }
     Ok(prepare::commit(state, write, object))

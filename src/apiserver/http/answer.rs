@@ -82,6 +82,11 @@ pub enum Answer {
         stream: WatchStream,
         options: Shown,
     },
+    /// An answer with something to tell beside it.
+    Warned {
+        warnings: Vec<String>,
+        answer: Box<Answer>,
+    },
     /// A finished answer, of the proxy.
     Raw(Response),
 }
@@ -140,6 +145,16 @@ impl Answer {
         }
         match self {
             Self::Raw(response) => response,
+            Self::Warned { warnings, answer } => {
+                let mut response = answer.into_response(accept);
+                for warning in warnings {
+                    let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+                    if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+                        response.headers_mut().append(header::WARNING, value);
+                    }
+                }
+                response
+            }
             Self::Document(document) => respond(StatusCode::OK, document.media, document.text),
             Self::Object { kind, version, object, code, options } => {
                 write(code, accept, &one(&kind, &version, &object, accept, options))

@@ -5,13 +5,13 @@ use super::path::At;
 use super::{Call, body, query};
 use crate::apiserver::api::{self, Api};
 use crate::apiserver::kinds::Kind;
-use crate::apiserver::options::{PatchKind, Subresource, Target};
+use crate::apiserver::options::{PatchKind, Subresource, Target, WriteOptions};
 use crate::apiserver::server::Server;
 use crate::apiserver::status::{Reason, Status};
 use crate::apiserver::{List, meta};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A request for a kind that exists, at one of its versions.
 struct Visit {
@@ -20,6 +20,7 @@ struct Visit {
     at: At,
     subresource: Subresource,
     shown: Shown,
+    warnings: Arc<Mutex<Vec<String>>>,
 }
 
 pub async fn call(server: &Server, at: At, call: Call) -> Result<Answer, Status> {
@@ -45,8 +46,12 @@ pub async fn call(server: &Server, at: At, call: Call) -> Result<Answer, Status>
         "Object" => Include::Object,
         _ => Include::Metadata,
     };
-    let visit = Visit { api: server.api(), kind, at, subresource, shown: Shown { now: server.now(), include } };
-    visit.dispatch(call).await
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let shown = Shown { now: server.now(), include };
+    let visit = Visit { api: server.api(), kind, at, subresource, shown, warnings: Arc::clone(&warnings) };
+    let answer = visit.dispatch(call).await?;
+    let warnings = std::mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(if warnings.is_empty() { answer } else { Answer::Warned { warnings, answer: Box::new(answer) } })
 }
 
 impl Visit {
@@ -75,6 +80,10 @@ impl Visit {
         let namespace = self.at.namespace.as_deref().unwrap_or_default();
         let name = self.at.name.as_deref().unwrap_or_default();
         Target { subresource: self.subresource, ..Target::new(&self.kind.key, namespace, name) }
+    }
+
+    fn write_options(&self, call: &Call) -> Result<WriteOptions, Status> {
+        Ok(WriteOptions { warnings: Some(Arc::clone(&self.warnings)), ..query::write(call)? })
     }
 
     fn object(&self, object: Arc<Value>, code: StatusCode) -> Answer {
@@ -109,7 +118,7 @@ impl Visit {
     }
 
     async fn create(self, call: Call) -> Result<Answer, Status> {
-        let options = query::write(&call)?;
+        let options = self.write_options(&call)?;
         let object = self.decoded(call).await?;
         let namespace = self.at.namespace.as_deref().unwrap_or_default();
         let stored = self.api.create_with(&self.kind.key, namespace, object, &options)?;
@@ -117,14 +126,14 @@ impl Visit {
     }
 
     async fn update(self, call: Call) -> Result<Answer, Status> {
-        let options = query::write(&call)?;
+        let options = self.write_options(&call)?;
         let object = self.decoded(call).await?;
         let stored = self.api.update_with(&self.target(), object, &options)?;
         Ok(self.object(stored, StatusCode::OK))
     }
 
     async fn patch(self, call: Call) -> Result<Answer, Status> {
-        let options = query::write(&call)?;
+        let options = self.write_options(&call)?;
         let media = body::media_type(&call);
         let manager = call.asks("fieldManager").to_owned();
         let force = query::is_true(call.asks("force"));

@@ -10,10 +10,14 @@ fn the_manifests_of_the_lab_can_be_created() {
     paused(async {
         let api = server().api();
         let api = &api;
-        for namespace in ["flagger-system", "test"] {
+        for namespace in ["flagger-system", "ingress-nginx", "test"] {
             api.create(resource::NAMESPACES, "", json!({ "metadata": { "name": namespace } })).unwrap();
         }
-        for file in ["flagger/flagger.yaml", "podinfo/deployment.yaml", "podinfo/canary.yaml"] {
+        let files =
+            ["flagger/crds.yaml", "flagger/flagger.yaml", "gateway-api/crds.yaml", "ingress-nginx/ingress-nginx.yaml"];
+        let podinfo = ["deployment", "ingress", "autoscaler", "loadtester", "metric-template", "canary"];
+        let podinfo = podinfo.map(|it| format!("podinfo/{it}.yaml"));
+        for file in files.iter().map(|it| (*it).to_owned()).chain(podinfo) {
             for object in manifest(&format!("manifests/{file}")) {
                 let text = |key: &str| object[key].as_str().unwrap().to_owned();
                 let resource = api.resource_of(&text("apiVersion"), &text("kind"));

@@ -1,0 +1,96 @@
+//! `meta.k8s.io/v1 Table`: what `kubectl get` prints, decided by the server.
+
+mod age;
+mod built_in;
+mod json_path;
+mod pod;
+
+use super::http::{Include, Shown};
+use super::kinds::{Column, Kind};
+use age::age;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A column of a built-in kind: name, type, priority, and what a cell shows.
+struct Cell(&'static str, &'static str, i64, fn(&Value, &Shown) -> Value);
+
+/// The rows of these objects under the columns of their kind.
+pub fn table(kind: &Kind, version: &str, objects: &[Arc<Value>], metadata: Value, options: Shown) -> Value {
+    let (columns, cells): (Vec<Value>, Box<dyn Fn(&Value) -> Vec<Value>>) = if kind.custom {
+        let served = kind.version(version).unwrap_or_else(|| kind.storage());
+        custom(&served.columns, options)
+    } else {
+        let cells = built_in::cells(&kind.key);
+        let columns = cells.iter().map(|Cell(name, of, priority, _)| definition(name, of, "", "", *priority)).collect();
+        (columns, Box::new(move |it| cells.iter().map(|Cell(.., show)| show(it, &options)).collect()))
+    };
+    let rows: Vec<_> = objects
+        .iter()
+        .map(|it| {
+            let mut row = json!({ "cells": cells(it) });
+            match options.include {
+                Include::None => {}
+                Include::Metadata => {
+                    row["object"] = json!({
+                        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": it.get("metadata")
+                    });
+                }
+                Include::Object => row["object"] = (**it).clone(),
+            }
+            row
+        })
+        .collect();
+    json!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns, "rows": rows
+    })
+}
+
+fn definition(name: &str, of: &str, format: &str, description: &str, priority: i64) -> Value {
+    let format = if name == "Name" { "name" } else { format };
+    json!({ "name": name, "type": of, "format": format, "description": description, "priority": priority })
+}
+
+type Cells = Box<dyn Fn(&Value) -> Vec<Value>>;
+
+/// The columns of a custom kind: its name, then the printer columns, or the age if there are none.
+fn custom(columns: &[Column], options: Shown) -> (Vec<Value>, Cells) {
+    let mut columns = columns.to_vec();
+    if columns.is_empty() {
+        columns.push(Column {
+            name: "Age".to_owned(),
+            kind: "date".to_owned(),
+            format: String::new(),
+            description: String::new(),
+            priority: 0,
+            json_path: ".metadata.creationTimestamp".to_owned(),
+        });
+    }
+    let mut definitions = vec![definition("Name", "string", "name", "", 0)];
+    for Column { name, kind, format, description, priority, json_path } in &columns {
+        let told = format!("Custom resource definition column (in JSONPath format): {json_path}");
+        let description = if description.is_empty() { &told } else { description };
+        definitions.push(definition(name, kind, format, description, *priority));
+    }
+    let cells = move |object: &Value| {
+        let mut row = vec![object.pointer("/metadata/name").cloned().unwrap_or_default()];
+        row.extend(columns.iter().map(|it| custom_cell(it, object, options)));
+        row
+    };
+    (definitions, Box::new(cells))
+}
+
+fn custom_cell(column: &Column, object: &Value, options: Shown) -> Value {
+    let found = json_path::find(&column.json_path, object);
+    let Some(first) = found.first() else { return Value::Null };
+    match column.kind.as_str() {
+        "date" => json!(age(first.as_str().unwrap_or_default(), options.now)),
+        "integer" | "number" if first.is_number() => (*first).clone(),
+        "boolean" if first.is_boolean() => (*first).clone(),
+        "string" => {
+            let texts: Vec<_> =
+                found.iter().map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned)).collect();
+            json!(texts.join(","))
+        }
+        _ => Value::Null,
+    }
+}
