@@ -3,7 +3,7 @@
 use super::format::At;
 use super::problem::{Problems, SourceId, nearest};
 use crate::sys::yaml::{Data, Entry, Node, Place};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A map that is being read: fields are taken by name, and what nobody took is reported by [`Fields::finish`].
 pub(super) struct Fields<'a> {
@@ -27,12 +27,7 @@ impl<'a> Fields<'a> {
                 return None;
             }
         };
-        for (i, entry) in entries.iter().enumerate() {
-            if let Some(first) = entries[..i].iter().find(|it| it.key == entry.key) {
-                let message = format!("`{}` is here twice; the first is on line {}", entry.key, first.key_place.line);
-                problems.error((source, entry.key_place), message, "keep one of them");
-            }
-        }
+        report_repeated(entries, source, problems);
         Some(Self { source, entries, place: node.place, what, known: Vec::new() })
     }
 
@@ -101,15 +96,31 @@ impl<'a> Fields<'a> {
 
     /// Reports the fields that nobody took.
     pub fn finish(self, problems: &mut Problems) {
+        let given: BTreeSet<&str> = self.entries.iter().map(|it| it.key.as_str()).collect();
+        let free: Vec<&str> = self.known.iter().copied().filter(|name| !given.contains(name)).collect();
         for entry in self.entries.iter().filter(|it| !self.known.contains(&it.key.as_str())) {
+            if problems.is_full() {
+                return;
+            }
             let message = format!("{} has no field `{}`", self.what, entry.key);
-            let free: Vec<&str> =
-                self.known.iter().copied().filter(|name| self.entries.iter().all(|it| it.key != *name)).collect();
             let help = match nearest(&entry.key, &free) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("its fields are {}", self.known.join(", ")),
             };
             problems.error((self.source, entry.key_place), message, help);
+        }
+    }
+}
+
+/// Reports keys that a map has more than once.
+pub(super) fn report_repeated(entries: &[Entry], source: SourceId, problems: &mut Problems) {
+    let mut first = BTreeMap::new();
+    for entry in entries {
+        if let Some(line) = first.get(entry.key.as_str()) {
+            let message = format!("`{}` is here twice; the first is on line {line}", entry.key);
+            problems.error((source, entry.key_place), message, "keep one of them");
+        } else {
+            first.insert(entry.key.as_str(), entry.key_place.line);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The Kubernetes objects that a scenario names, each with its place.
 
+use super::fields::report_repeated;
 use super::format::File;
 use super::problem::{Problems, SourceId};
 use crate::model::object::ObjectRef;
@@ -141,14 +142,8 @@ fn report_repeated_keys(node: &Node, source: SourceId, problems: &mut Problems) 
     match &node.data {
         Data::List(items) => items.iter().for_each(|item| report_repeated_keys(item, source, problems)),
         Data::Map(entries) => {
-            let mut first = std::collections::BTreeMap::new();
-            for entry in entries {
-                if let Some(line) = first.insert(entry.key.as_str(), entry.key_place.line) {
-                    let message = format!("`{}` is here twice; the first is on line {line}", entry.key);
-                    problems.error((source, entry.key_place), message, "keep one of them");
-                }
-                report_repeated_keys(&entry.value, source, problems);
-            }
+            report_repeated(entries, source, problems);
+            entries.iter().for_each(|entry| report_repeated_keys(&entry.value, source, problems));
         }
         _ => {}
     }

@@ -1,5 +1,7 @@
 //! A Canary's policy as numbers: which weights it goes through, how long a run takes at best.
 
+use crate::canary::Strategy;
+use crate::canary::strategy::{self, max_weight};
 use crate::event::{Check, Policy};
 use crate::model::canary::{Analysis, Canary, Metric};
 use crate::model::duration;
@@ -7,36 +9,11 @@ use std::time::Duration;
 
 /// Flagger's default window of built-in and inline checks.
 pub(super) const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
-/// A list of weights that is longer than this has gone wrong (a step of 1 to 100 has 100).
-const MAX_WEIGHTS: usize = 100;
 
-/// How Flagger decides about a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strategy {
-    Canary,
-    BlueGreen,
-    AbTesting,
-}
-
-impl Strategy {
-    /// With the fix-up that Flagger makes for provider `kubernetes`, which has no weights and no header rules.
-    pub fn of(canary: &Canary) -> Self {
-        let analysis = &canary.spec.analysis;
-        match (canary.spec.provider.as_str(), analysis.iterations > 0, analysis.matches.is_empty()) {
-            ("kubernetes", _, _) | (_, true, true) => Self::BlueGreen,
-            (_, true, false) => Self::AbTesting,
-            _ => Self::Canary,
-        }
-    }
-
-    /// Flagger's own words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Canary => "canary",
-            Self::BlueGreen => "blue-green",
-            Self::AbTesting => "ab-testing",
-        }
-    }
+/// How Flagger decides about releases of this Canary, with the fix-up that it makes for provider `kubernetes`, which has
+/// neither weights nor header rules.
+pub(super) fn strategy_of(canary: &Canary) -> Strategy {
+    if canary.spec.provider == "kubernetes" { Strategy::BlueGreen } else { strategy::of(canary) }
 }
 
 /// Iterations in force.
@@ -45,47 +22,10 @@ pub(super) fn iterations(canary: &Canary) -> i64 {
     if canary.spec.provider == "kubernetes" && given < 1 { 10 } else { given }
 }
 
-/// The weight at which the analysis ends (flagger.md 3.7).
-pub(super) fn max_weight(analysis: &Analysis) -> i64 {
-    match analysis.step_weights.last() {
-        Some(last) => (*last).min(100),
-        None if analysis.max_weight > 0 => analysis.max_weight,
-        None => 100,
-    }
-}
-
 /// The live weights in order, as Flagger takes them (they can pass `maxWeight`: 20, 40, 60 for step 20 and max 50).
 /// A policy that sticks ends where it sticks.
 pub(super) fn weights(analysis: &Analysis) -> Vec<i64> {
-    let max = max_weight(analysis);
-    let (mut weights, mut weight) = (Vec::new(), 0);
-    while weight < max && weights.len() < MAX_WEIGHTS {
-        let step = step_from(analysis, weight);
-        if step <= 0 {
-            break;
-        }
-        weight = (weight + step).min(100);
-        weights.push(weight);
-    }
-    weights
-}
-
-fn step_from(analysis: &Analysis, weight: i64) -> i64 {
-    let list = &analysis.step_weights;
-    if analysis.step_weight > 0 || list.is_empty() {
-        return analysis.step_weight;
-    }
-    let left = 100 - weight;
-    if left == 0 {
-        return 1;
-    }
-    if weight == 0 {
-        return left.min(list[0]);
-    }
-    match list.iter().position(|it| *it == weight) {
-        Some(i) if i + 1 < list.len() => left.min(list[i + 1] - weight),
-        _ => left,
-    }
+    strategy::weights(analysis).taken
 }
 
 /// The least number of intervals from the detection of the new revision to Succeeded (flagger.md 9.1).
@@ -95,7 +35,7 @@ pub(super) fn intervals_to_promotion(canary: &Canary) -> i64 {
         return 1;
     }
     let analysis = &spec.analysis;
-    match Strategy::of(canary) {
+    match strategy_of(canary) {
         Strategy::BlueGreen => iterations(canary) + 4,
         Strategy::AbTesting => analysis.iterations + 3,
         Strategy::Canary => {
@@ -116,7 +56,7 @@ pub(super) fn window(metric: &Metric) -> Duration {
 /// The policy in words and limits, for views and reports.
 pub(super) fn describe(canary: &Canary) -> Policy {
     let analysis = &canary.spec.analysis;
-    let strategy = Strategy::of(canary);
+    let strategy = strategy_of(canary);
     let weighted = strategy == Strategy::Canary;
     let weights = if weighted { weights(analysis) } else { Vec::new() };
     Policy {

@@ -99,7 +99,8 @@ impl Problems {
     }
 
     fn push(&mut self, severity: Severity, source: SourceId, place: Option<Place>, message: String, help: String) {
-        if self.list.len() >= MAX_PROBLEMS {
+        // The first error is never dropped, because it says why there is no plan.
+        if self.is_full() && (severity == Severity::Warning || self.has_errors()) {
             return;
         }
         let Some((file, text)) = self.sources.texts.get(source.0) else { return };
@@ -110,6 +111,12 @@ impl Problems {
         if !self.list.contains(&problem) {
             self.list.push(problem);
         }
+    }
+
+    /// Whether further problems are dropped; then what is costly to word can be left.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= MAX_PROBLEMS
     }
 
     /// How many there are so far: a reader compares before and after.

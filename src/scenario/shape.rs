@@ -216,6 +216,9 @@ impl Check<'_> {
 
     /// The API server drops fields that the CRD does not have, and says nothing.
     fn unknown(&mut self, entry: &crate::sys::yaml::Entry, known: &[(&'static str, Shape)], path: &str) {
+        if self.problems.is_full() {
+            return;
+        }
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
         let message = format!("{path} has no field `{}`: the API server drops it without a word", entry.key);
         let help = match nearest(&entry.key, &names) {

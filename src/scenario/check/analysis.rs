@@ -1,5 +1,6 @@
 //! The schedule: interval, threshold, weights.
 
+use crate::canary::strategy;
 use crate::model::canary::MIN_INTERVAL;
 use crate::model::duration;
 use crate::scenario::problem::Problems;
@@ -92,7 +93,7 @@ fn step_weight(scene: &Scene<'_>, problems: &mut Problems) {
         return;
     }
     let at = scene.doc.place("/spec/analysis/stepWeight");
-    let (step, max) = (analysis.step_weight, super::super::policy::max_weight(analysis));
+    let (step, max) = (analysis.step_weight, strategy::max_weight(analysis));
     if step <= 0 {
         problems.error(at, format!("a step of {step} never moves the weight"), "write 1 or more");
     } else if max % step != 0 {

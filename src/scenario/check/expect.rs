@@ -1,10 +1,11 @@
 //! Expectations that no run can meet.
 
 use super::short;
+use crate::canary::Strategy;
 use crate::event::Outcome;
 use crate::model::canary::{DEFAULT_PROGRESS_DEADLINE, Phase};
 use crate::scenario::format::{ExpectFile, StepFile};
-use crate::scenario::policy::{self, Strategy};
+use crate::scenario::policy;
 use crate::scenario::problem::Problems;
 use crate::scenario::scene::Scene;
 use std::time::Duration;
@@ -79,7 +80,7 @@ fn soonest_rollback(scene: &Scene<'_>, interval: Duration) -> (Duration, String)
 fn weight(scene: &Scene<'_>, expect: &ExpectFile, problems: &mut Problems) {
     let (Some(limit), Some(verdict)) = (&expect.weight_never_above, &expect.verdict) else { return };
     let top = policy::weights(&scene.canary.spec.analysis).last().copied().unwrap_or_default();
-    let weighted = Strategy::of(&scene.canary) == Strategy::Canary && !scene.canary.spec.skip_analysis;
+    let weighted = policy::strategy_of(&scene.canary) == Strategy::Canary && !scene.canary.spec.skip_analysis;
     if verdict.value == Outcome::Promoted && weighted && limit.value < top {
         let message = format!("a promotion goes through weight {top}");
         problems.error((scene.source, limit.place), message, format!("write {top} or more"));

@@ -1,9 +1,12 @@
 //! The analysis' metrics: windows, sources, queries, and whether the traffic is enough to decide on.
 
 use super::{SCRAPE, short};
-use crate::model::canary::{Canary, Metric};
+use crate::canary::Strategy;
+use crate::canary::template::{Model, render};
+use crate::metrics::promql::Query;
+use crate::model::canary::Metric;
 use crate::model::traffic::Arrivals;
-use crate::scenario::policy::{self, Strategy};
+use crate::scenario::policy;
 use crate::scenario::problem::Problems;
 use crate::scenario::scene::Scene;
 
@@ -57,7 +60,7 @@ fn source(scene: &Scene<'_>, metric: &Metric, path: &str, problems: &mut Problem
         }
     } else if !metric.query.is_empty() {
         let (source, place) = scene.doc.place(&format!("{path}/query"));
-        if let Err(error) = promql_parser::parser::parse(&metric.query) {
+        if let Err(error) = Query::parse(&metric.query) {
             problems.error((source, place), format!("the query is not PromQL: {error}"), "");
         }
     } else if !BUILTIN.contains(&metric.name.as_str()) {
@@ -85,14 +88,14 @@ fn template(
     }
     let query = doc.text("/spec/query");
     let at = doc.place("/spec/query");
-    let rendered = match render(query, &scene.canary, metric) {
+    let rendered = match render(query, Model::new(&scene.canary, metric, &metric.interval)) {
         Ok(rendered) => rendered,
         Err(why) => return problems.error(at, format!("Flagger cannot render the query: {why}"), ""),
     };
     if metric.interval.is_empty() && query.contains("interval") {
         let message = "the template's query uses `{{ interval }}` and the metric has no `interval`: it renders empty";
         problems.error(scene.doc.place(path), message, "add `interval: 1m` to the metric");
-    } else if let Err(error) = promql_parser::parser::parse(&rendered) {
+    } else if let Err(error) = Query::parse(&rendered) {
         problems.error(
             at,
             format!("the rendered query is not PromQL: {error}"),
@@ -103,34 +106,6 @@ fn template(
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Flagger's template functions (flagger.md 4.7).
-fn render(query: &str, canary: &Canary, metric: &Metric) -> Result<String, String> {
-    let spec = &canary.spec;
-    let or_target = |reference: Option<&str>| reference.unwrap_or(&spec.target_ref.name).to_owned();
-    let (mut out, mut rest) = (String::new(), query);
-    while let Some(start) = rest.find("{{") {
-        let end = rest[start..].find("}}").ok_or("`{{` is not closed")? + start;
-        let name = rest[start + 2..end].trim().trim_matches('-').trim();
-        out.push_str(&rest[..start]);
-        out.push_str(&match name {
-            "name" => canary.name().to_owned(),
-            "namespace" => canary.namespace().to_owned(),
-            "target" => spec.target_ref.name.clone(),
-            "service" => canary.service_name().to_owned(),
-            "ingress" => or_target(spec.ingress_ref.as_ref().map(|it| it.name.as_str())),
-            "route" => or_target(spec.route_ref.as_ref().map(|it| it.name.as_str())),
-            "interval" => metric.interval.clone(),
-            other => match other.strip_prefix("variables.").and_then(|key| metric.template_variables.get(key)) {
-                Some(value) => value.clone(),
-                None => return Err(format!("there is no `{{{{ {other} }}}}`")),
-            },
-        });
-        rest = &rest[end + 2..];
-    }
-    out.push_str(rest);
-    Ok(out)
 }
 
 fn limits(scene: &Scene<'_>, metric: &Metric, path: &str, problems: &mut Problems) {
@@ -171,7 +146,7 @@ fn total_rate(scene: &Scene<'_>) -> f64 {
 fn enough_traffic(scene: &Scene<'_>, problems: &mut Problems) {
     let analysis = &scene.canary.spec.analysis;
     let weights = policy::weights(analysis);
-    let (Some(weight), Strategy::Canary) = (weights.first(), Strategy::of(&scene.canary)) else { return };
+    let (Some(weight), Strategy::Canary) = (weights.first(), policy::strategy_of(&scene.canary)) else { return };
     let rate = total_rate(scene);
     let Some((i, metric)) = analysis.metrics.iter().enumerate().find(|(_, it)| BUILTIN.contains(&it.name.as_str()))
     else {
@@ -219,7 +194,7 @@ fn reaches_canary(scene: &Scene<'_>, problems: &mut Problems) {
     if !uses_builtin || spec.skip_analysis {
         return;
     }
-    match (Strategy::of(&scene.canary), spec.provider.as_str()) {
+    match (policy::strategy_of(&scene.canary), spec.provider.as_str()) {
         (Strategy::BlueGreen, "nginx") => {
             let message = "during blue/green the weight is 0, so no request reaches the canary through nginx: the built-in checks find no values and roll back";
             let help = "use a MetricTemplate over the app's own metrics, or step weights";

@@ -1,10 +1,11 @@
 //! The steps: moments that can come, changes that change something.
 
 use super::short;
+use crate::canary::Strategy;
 use crate::model::canary::Phase;
 use crate::model::fault::FaultTarget;
 use crate::scenario::format::{StepAt, StepFile, WhenFile};
-use crate::scenario::policy::{self, Strategy};
+use crate::scenario::policy;
 use crate::scenario::problem::Problems;
 use crate::scenario::release::{Container, Template};
 use crate::scenario::scene::{Scene, tracked_config_maps};
@@ -79,7 +80,7 @@ fn moment(scene: &Scene<'_>, step: &StepAt, latest: &mut Duration, problems: &mu
         reachable_phase(scene, phase.value, (source, phase.place), problems);
     }
     if let Some(weight) = &when.on_weight {
-        let top = if Strategy::of(&scene.canary) == Strategy::Canary {
+        let top = if policy::strategy_of(&scene.canary) == Strategy::Canary {
             policy::weights(&scene.canary.spec.analysis).last().copied().unwrap_or_default()
         } else {
             100

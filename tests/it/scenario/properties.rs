@@ -1,7 +1,7 @@
 //! No input panics, and a plan comes out only where nothing is an error.
 
 use super::{GOOD, load, render};
-use coalmine::scenario::{Severity, builtin};
+use coalmine::scenario::{self, Severity, builtin};
 use proptest::prelude::*;
 
 fn holds(text: &str) {
@@ -65,6 +65,20 @@ fn mutated() -> impl Strategy<Value = String> {
             text
         },
     )
+}
+
+#[test]
+fn big_and_deep_files_end_with_a_limited_number_of_problems() {
+    let keys: String = (0..30_000).map(|i| format!("key{i}: 1\n")).collect();
+    let steps: String = (0..5_000).map(|i| format!("  - stop{i}: {{}}\n")).collect();
+    let query = |depth: usize| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
+    let deep =
+        |depth| GOOD.replace("name: request-success-rate", &format!("name: x\n            query: {}", query(depth)));
+    for text in [keys, GOOD.replace("steps:\n", &format!("steps:\n{steps}")), deep(100_000), deep(2_000)] {
+        holds(&text);
+        let (_, problems) = load(&text);
+        assert!((1..=scenario::problem::MAX_PROBLEMS).contains(&problems.len()), "{}", problems.len());
+    }
 }
 
 proptest! {
