@@ -25,6 +25,8 @@ pub struct Target {
     pub pool: String,
     /// Where it is scraped, for the API and for who scrapes.
     pub url: String,
+    /// How often it is scraped, in milliseconds.
+    pub interval_ms: i64,
     pub honor: HonorLabels,
 }
 

@@ -4,6 +4,7 @@
 //! Out: values, series, alerts; the API that Prometheus has; a registry with which the parts of the lab expose metrics.
 //! Never: canaries, sockets, the clock (times are given).
 
+pub mod api;
 pub mod database;
 pub mod exposition;
 pub mod labels;

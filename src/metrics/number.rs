@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 /// Go's `'f', -1`: the shortest decimal that reads back the same, never an exponent; `NaN`, `+Inf`, `-Inf`.
-/// The Prometheus HTTP API writes values so.
 #[must_use]
 pub fn fixed(value: f64) -> String {
     special(value).map_or_else(|| value.to_string(), str::to_owned)
@@ -38,11 +37,19 @@ fn write_general(out: &mut String, value: f64) {
         let _ = write!(out, "{value}");
         return;
     }
+    write_scientific(out, value);
+}
+
+/// Appends Go's `'e', -1`: the shortest digits with an exponent of at least two digits, `1.5e-07`.
+pub(crate) fn write_scientific(out: &mut String, value: f64) {
+    if let Some(text) = special(value) {
+        out.push_str(text);
+        return;
+    }
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let sign = if exponent < 0 { '-' } else { '+' };
-    let _ = write!(out, "{mantissa}e{sign}{:02}", exponent.abs());
+    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    let _ = write!(out, "{mantissa}e{sign}{digits:0>2}");
 }
 
 fn special(value: f64) -> Option<&'static str> {

@@ -1,5 +1,6 @@
 //! The metrics station from outside: against the real Prometheus, and through its HTTP API.
 
+mod api;
 mod data;
 mod differential;
 mod prometheus;

@@ -8,6 +8,7 @@ mod file;
 mod template;
 
 pub use alert::{Alert, AlertState};
+pub(crate) use file::parse_duration;
 pub use file::{GroupSpec, RuleFile, RuleSpec};
 
 use super::labels::{Labels, METRIC_NAME};
@@ -176,7 +177,9 @@ impl Rules {
         let mut evaluated = 0;
         for group in self.groups.iter_mut().filter(due) {
             group.last_evaluation_ms = Some(t_ms);
-            group.rules.iter_mut().for_each(|rule| rule.evaluate(store, t_ms));
+            for rule in &mut group.rules {
+                rule.evaluate(store, t_ms);
+            }
             evaluated += 1;
         }
         evaluated

@@ -67,11 +67,15 @@ impl Data {
         for t in times {
             for _ in 0..self.noise.up_to(9) {
                 let place = self.noise.up_to(limits.len() as i64) as usize;
-                counts[place..].iter_mut().for_each(|count| *count += 1.0);
+                for count in &mut counts[place..] {
+                    *count += 1.0;
+                }
                 sum += self.noise.next() * 3.0;
                 total += 1.0;
             }
-            buckets.iter_mut().zip(&counts).for_each(|(bucket, count)| bucket.push((*t, *count)));
+            for (bucket, count) in buckets.iter_mut().zip(&counts) {
+                bucket.push((*t, *count));
+            }
             sums.push((*t, sum));
             totals.push((*t, total));
         }

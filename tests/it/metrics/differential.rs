@@ -19,7 +19,8 @@ const RANGES_MS: [(i64, i64, i64); 3] =
 /// An answer in a form that can be compared: label sets with their points.
 type Rows = Vec<(String, Vec<(i64, f64)>)>;
 
-fn database(series: &[data::Series]) -> Database {
+/// Our database with the samples.
+pub fn database(series: &[data::Series]) -> Database {
     let database = Database::new(Limits::default());
     for series in series {
         for (t, value) in &series.samples {

@@ -87,6 +87,15 @@ impl Prometheus {
         }
     }
 
+    /// The status and body of any request.
+    pub async fn send(&self, request: axum::http::Request<String>) -> (u16, Json) {
+        let (parts, body) = request.into_parts();
+        let url = self.url(&parts.uri.to_string());
+        let sent = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
+        let answer = sent.expect("prometheus answers");
+        (answer.status().as_u16(), answer.json().await.expect("the answer is JSON"))
+    }
+
     /// An answer of its HTTP API, errors included.
     pub async fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Json {
         let answer = self.client.post(self.url(path)).form(parameters).send().await.expect("prometheus answers");
