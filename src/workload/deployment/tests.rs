@@ -298,3 +298,84 @@ fn counts_and_availability_are_those_of_all_sets() {
         assert!(condition(&plan, "Available").starts_with(expected), "{status:?}");
     }
 }
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn world() -> impl Strategy<Value = (Value, Vec<ReplicaSet>)> {
+        let old = proptest::collection::vec((0i64..6, 0i64..6), 0..4);
+        (0i64..9, 0i64..4, 0i64..4, old, proptest::option::of((0i64..9, 0i64..9))).prop_map(
+            |(replicas, surge, unavailable, old, new)| {
+                let named = |(at, (desired, available)): (usize, (i64, i64))| {
+                    let name = format!("old-{at}");
+                    set(&name, &name, desired, available.min(desired))
+                };
+                let mut sets: Vec<ReplicaSet> = old.into_iter().enumerate().map(named).collect();
+                sets.extend(new.map(|(desired, available)| set("new", "new", desired, available.min(desired))));
+                (deployment(replicas, surge, unavailable), sets)
+            },
+        )
+    }
+
+    /// Each set's `desired` after the plan.
+    fn after(plan: &Plan, sets: &[ReplicaSet]) -> BTreeMap<String, i64> {
+        let mut desired: BTreeMap<String, i64> = sets.iter().map(|it| (it.name.clone(), it.desired)).collect();
+        for change in &plan.changes {
+            if let Change::CreateReplicaSet { name, replicas, .. } | Change::UpdateReplicaSet { name, replicas, .. } =
+                change
+            {
+                desired.insert(name.clone(), *replicas);
+            }
+        }
+        desired
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever the world looks like, one pass adds no pod beyond the surge and takes no available pod that is needed.
+        #[test]
+        fn one_pass_never_breaks_the_bounds((deployment, sets) in world()) {
+            let read = Deployment::of(&deployment);
+            let desired = after(&plan(&deployment, sets.clone()), &sets);
+            let before: i64 = sets.iter().map(|it| it.desired).sum();
+            let total: i64 = desired.values().sum();
+            prop_assert!(total <= before.max(read.replicas + read.max_surge()), "{before} to {total}");
+            let available: i64 = sets.iter().map(|it| it.available).sum();
+            // A shrinking set gives up its unavailable pods first.
+            let left: i64 = sets.iter().map(|it| it.available.min(desired[&it.name])).sum();
+            let needed = read.replicas - read.max_unavailable();
+            let new_shrank = sets.iter().any(|it| it.name == "new" && desired["new"] < it.desired);
+            prop_assert!(new_shrank || left >= available.min(needed), "{available} to {left}, {needed} needed");
+        }
+
+        /// A world in which every pod becomes available reaches the end of its rollout, and then stands still.
+        #[test]
+        fn a_rollout_of_healthy_pods_ends((mut deployment, mut sets) in world()) {
+            let wanted = Deployment::of(&deployment).replicas;
+            for _ in 0..60 {
+                let made = plan(&deployment, sets.clone());
+                let desired = after(&made, &sets);
+                for (name, size) in &desired {
+                    match sets.iter_mut().find(|it| it.name == *name) {
+                        Some(known) => (known.desired, known.replicas, known.available) = (*size, *size, *size),
+                        None => sets.push(set(name, "new", *size, *size)),
+                    }
+                }
+                for change in &made.changes {
+                    if let Change::UpdateReplicaSet { name, annotations, .. } = change {
+                        let known = sets.iter_mut().find(|it| it.name == *name).expect("it was there");
+                        known.annotations.clone_from(annotations);
+                    }
+                }
+                store(&mut deployment, &made);
+            }
+            let done = plan(&deployment, sets.clone());
+            prop_assert_eq!(scaled(&done), "");
+            prop_assert_eq!(done.status.updated, wanted);
+            prop_assert_eq!(done.status.replicas, wanted);
+            prop_assert!(condition(&done, "Progressing").starts_with("True NewReplicaSetAvailable"));
+        }
+    }
+}
