@@ -125,3 +125,48 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apiserver::Server;
+    use crate::sys::rng::Seed;
+
+    fn recorder() -> (Client, Recorder, Arc<Value>) {
+        let clock = Clock::simulated();
+        let client = Client::new(Server::new(clock, Seed(1)).api(), "test");
+        let about = json!({"metadata": {"name": "config"}, "data": {}});
+        let about = client.create(resource::CONFIGMAPS, "default", about).unwrap();
+        (client.clone(), Recorder::new(client, clock, "tester", ""), about)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_repeats_is_counted_up() {
+        let (client, recorder, about) = recorder();
+        recorder.warning(&about, "Odd", "it is odd");
+        recorder.warning(&about, "Odd", "it is odder");
+        tokio::time::advance(std::time::Duration::from_secs(5)).await;
+        recorder.warning(&about, "Odd", "it is odd");
+        let events = client.list(resource::EVENTS, Some("default"));
+        let mut seen: Vec<(&str, i64)> =
+            events.iter().map(|it| (it["message"].as_str().unwrap(), it["count"].as_i64().unwrap())).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [("it is odd", 2), ("it is odder", 1)]);
+        let odd = events.iter().find(|it| it["count"] == 2).unwrap();
+        assert_eq!(
+            (&odd["firstTimestamp"], &odd["lastTimestamp"]),
+            (&json!("2026-01-01T00:00:00Z"), &json!("2026-01-01T00:00:05Z"))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_so_many_events_are_kept_and_the_oldest_go() {
+        let (client, recorder, about) = recorder();
+        for number in 0..EVENTS_KEPT + 10 {
+            recorder.normal(&about, "Count", &format!("{number:06}"));
+        }
+        let events = client.list(resource::EVENTS, Some("default"));
+        let oldest = events.iter().map(|it| it["message"].as_str().unwrap()).min().unwrap();
+        assert_eq!((events.len(), oldest), (EVENTS_KEPT, "000010"));
+    }
+}

@@ -13,6 +13,7 @@ use std::time::Duration;
 pub const NAMESPACE: &str = "test";
 
 pub struct Cluster {
+    pub server: Server,
     pub api: Api,
     pub clock: Clock,
     pub runtime: Arc<Fake>,
@@ -31,7 +32,7 @@ impl Cluster {
         api.create("namespaces", "", json!({"metadata": {"name": NAMESPACE}})).expect("a new namespace");
         let settings = Settings { clock, seed, timing: Timing::default(), runtime: Arc::clone(&runtime) as _, metrics };
         let controllers = Controllers::start(api.clone(), settings);
-        Self { api, clock, runtime, controllers }
+        Self { server, api, clock, runtime, controllers }
     }
 
     pub fn create(&self, resource: &str, object: Value) -> Arc<Value> {

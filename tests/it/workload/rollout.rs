@@ -190,6 +190,25 @@ async fn an_orphan_that_fits_is_adopted_and_a_pod_that_ceases_to_fit_is_let_go()
     assert_eq!(it.pods().len(), 2, "one too many goes");
 }
 
+/// Watches that fall behind begin again from a list: slower, and right all the same.
+#[tokio::test(start_paused = true)]
+async fn watches_that_lose_their_history_change_nothing() {
+    let it = Cluster::start(1);
+    it.server.set_history_limit(1);
+    it.create("deployments.apps", deployment(5, "1"));
+    it.until(30.0, "all are available", |it| count(it, "availableReplicas") == 5).await;
+    it.patch("deployments.apps", "app", release("2"));
+    it.until(60.0, "all are new", |it| count(it, "updatedReplicas") == 5 && count(it, "availableReplicas") == 5).await;
+    for pod in it.pods() {
+        it.delete("pods", &pod);
+    }
+    it.pass(30.0).await;
+    assert_eq!((count(&it, "availableReplicas"), it.controllers.pods().running().len()), (5, 5));
+    it.delete("deployments.apps", "app");
+    it.pass(30.0).await;
+    assert!(it.pods().is_empty() && it.controllers.pods().running().is_empty());
+}
+
 /// A Deployment's pods over time, rebuilt from each revision of the watch.
 #[derive(Default)]
 struct Seen {

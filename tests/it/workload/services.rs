@@ -89,6 +89,28 @@ async fn changing_selectors_and_labels_moves_pods_between_services() {
     assert_eq!(it.list("endpoints").len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn slices_that_somebody_changes_or_deletes_are_put_right() {
+    let it = Cluster::start(5);
+    it.create("services", service("app", &json!({"app": "app"})));
+    it.create("deployments.apps", deployment(2, "1"));
+    it.pass(20.0).await;
+    let kind = "endpointslices.discovery.k8s.io";
+    let slice = |it: &Cluster| {
+        let slices = it.list(kind);
+        assert_eq!(slices.len(), 1);
+        let name = slices[0]["metadata"]["name"].as_str().expect("a name").to_owned();
+        (name, slices[0]["endpoints"].as_array().map(Vec::len))
+    };
+    let (first, _) = slice(&it);
+    it.patch(kind, &first, json!({"endpoints": []}));
+    it.pass(0.1).await;
+    assert_eq!(slice(&it), (first.clone(), Some(2)));
+    it.delete(kind, &first);
+    it.pass(0.1).await;
+    assert_eq!(slice(&it).1, Some(2));
+}
+
 /// During a whole rollout there is always somebody ready, and everybody who is ready also runs.
 #[tokio::test(start_paused = true)]
 async fn a_service_is_never_empty_during_a_rollout() {
