@@ -54,7 +54,8 @@ pub const FLAGGER_VERSION: &str = "1.44.0";
 pub struct Settings {
     /// The flags that decisions depend on.
     pub judge: canary::Settings,
-    /// `-control-loop-interval`: how often new and changed Canaries get their jobs. The first time after one interval.
+    /// `-control-loop-interval`: how often new and changed Canaries get their jobs. The first time after one interval. At
+    /// least one second.
     pub control_loop_interval: Duration,
     /// `-namespace`: only watch this one; all where it is empty.
     pub namespace: String,

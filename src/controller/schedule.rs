@@ -28,8 +28,12 @@ pub(super) fn start(context: &Arc<Context>, stop: &CancellationToken, tasks: &Ta
     });
 }
 
+/// The shortest period of anything here; a zero would never let time pass.
+const MIN_PERIOD: Duration = Duration::from_secs(1);
+
 /// Beats from one `period` from now on. `Skip` is what Go's ticker does: one late beat, then the old grid.
 fn beats(period: Duration) -> Interval {
+    let period = period.max(MIN_PERIOD);
     let mut beats = interval_at(Instant::now() + period, period);
     beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
     beats
