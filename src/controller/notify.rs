@@ -68,6 +68,12 @@ async fn receiver(context: &Context, namespace: &str, name: &str) -> Result<Rece
     let found = found.ok_or_else(|| format!("error: alertproviders.flagger.app {name:?} not found"))?;
     let spec = AlertProviderSpec::deserialize(&found["spec"]).map_err(|why| format!("error: {why}"))?;
     let service = Service::parse(&spec.kind).map_err(|why| format!("error: {why}"))?;
+    if !spec.proxy.is_empty() {
+        return Err(format!(
+            "error: coalmine posts without a proxy, so {} cannot be used; remove spec.proxy",
+            spec.proxy
+        ));
+    }
     let (mut address, mut token) = (spec.address, String::new());
     if let Some(secret) = &spec.secret_ref {
         let reference = ObjectRef::new("v1", "Secret", namespace, &secret.name);
@@ -84,3 +90,6 @@ fn decoded(secret: &Value, key: &str) -> Option<String> {
     let bytes = BASE64_STANDARD.decode(secret["data"][key].as_str()?).ok()?;
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests;
