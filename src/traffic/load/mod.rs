@@ -202,13 +202,26 @@ struct Driver {
 impl Driver {
     async fn run(mut self) {
         let shared = self.shared.clone();
+        // One timer and one waiter for all turns: making them anew for every request would cost more than sending it.
+        let mut timer = std::pin::pin!(shared.clock.sleep_until(Duration::ZERO));
+        let mut changed = std::pin::pin!(shared.changed.notified());
+        let mut set_for = None;
         loop {
-            self.take_changes();
             let due = self.streams.values().filter_map(|running| running.schedule.next()).min();
+            if set_for != due {
+                timer.set(shared.clock.sleep_until(due.unwrap_or_default()));
+                set_for = due;
+            }
             tokio::select! {
                 biased;
-                () = shared.changed.notified() => {}
-                () = shared.clock.sleep_until(due.unwrap_or_default()), if due.is_some() => self.send_due(),
+                () = &mut changed => {
+                    changed.set(shared.changed.notified());
+                    self.take_changes();
+                }
+                () = &mut timer, if due.is_some() => {
+                    self.send_due();
+                    set_for = None;
+                }
                 Some(sample) = self.in_flight.next(), if !self.in_flight.is_empty() => self.count(&sample),
             }
         }
