@@ -8,6 +8,7 @@
 )]
 
 mod events;
+mod explained;
 mod lines;
 mod record;
 mod reports;

@@ -113,12 +113,13 @@ pub fn up_to(events: &[Envelope], until: impl Fn(&Event) -> bool) -> Vec<Envelop
     events[..=end].to_vec()
 }
 
-/// The events up to a message of the controller, and the tick's status after it.
+/// The events up to a message of the controller, and what the same tick wrote after it, up to its status.
 pub fn up_to_message(events: &[Envelope], start: &str) -> Vec<Envelope> {
     let is_it = |it: &Event| matches!(it, Event::Reported(it) if it.message.starts_with(start));
     let said = up_to(events, is_it).len();
-    let rest = &events[said..];
-    let status = rest.iter().position(|it| matches!(it.event, Event::StatusChanged(_))).map_or(0, |it| it + 1);
+    let at_ms = events[said - 1].at_ms;
+    let mut tick = events[said..].iter().take_while(|it| it.at_ms == at_ms);
+    let status = tick.position(|it| matches!(it.event, Event::StatusChanged(_))).map_or(0, |it| it + 1);
     events[..said + status].to_vec()
 }
 
