@@ -226,3 +226,64 @@ impl Database {
         look(&self.lock().store)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::labels::METRIC_NAME;
+
+    fn target(pod: &str) -> Target {
+        Target {
+            labels: Labels::from_pairs([("pod", pod)]),
+            pool: "pods".to_owned(),
+            url: format!("http://{pod}:9797/metrics"),
+            interval_ms: 5_000,
+            honor: HonorLabels::No,
+        }
+    }
+
+    fn count(database: &Database, query: &str, t_ms: i64) -> usize {
+        match database.instant(query, t_ms).unwrap() {
+            Value::Vector(samples) => samples.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn targets_come_answer_fail_and_go() {
+        let database = Database::default();
+        let (a, b) = (target("a"), target("b"));
+        assert!(database.add_target(a.clone()) && database.add_target(b.clone()) && database.add_target(a.clone()));
+        assert_eq!(database.scraped(&a.labels, Ok("load 1\n"), 1_000), Ok(1));
+        assert_eq!(database.scraped(&b.labels, Ok("load 2\n"), 1_100), Ok(1));
+        assert_eq!(count(&database, "load", 1_100), 2);
+        assert_eq!(database.scraped(&b.labels, Err("connection refused"), 6_100), Ok(0));
+        assert_eq!((count(&database, "load", 6_100), count(&database, "up == 0", 6_100)), (1, 1));
+        let errors: Vec<Option<String>> = database.targets().into_iter().map(|health| health.last_error).collect();
+        assert_eq!(errors, [None, Some("connection refused".to_owned())]);
+        database.remove_target(&a.labels, 7_000);
+        assert_eq!((count(&database, "load", 7_000), count(&database, "up", 7_000)), (0, 1));
+        assert_eq!(database.scraped(&a.labels, Ok("load 3\n"), 8_000), Ok(0), "it is gone");
+    }
+
+    #[test]
+    fn only_so_many_queries_are_remembered() {
+        let database = Database::default();
+        for number in 0..2 * MAX_REMEMBERED_QUERIES {
+            assert!(database.instant(&number.to_string(), 0).is_ok());
+            assert!(database.instant("vector(1)", 0).is_ok());
+        }
+        assert_eq!(database.lock().queries.len(), MAX_REMEMBERED_QUERIES);
+    }
+
+    #[test]
+    fn what_ended_long_ago_goes_away_as_samples_come() {
+        let database = Database::new(Limits { retention_ms: 100_000, ..Limits::default() });
+        let labels = |name: &str| Labels::from_pairs([(METRIC_NAME, name)]);
+        database.append(&labels("ended"), 0, 1.0).unwrap();
+        for second in 0..300 {
+            database.append(&labels("live"), second * 1_000, 1.0).unwrap();
+        }
+        assert_eq!(database.with_store(|store| (store.series_count(), store.sample_count())), (1, 100));
+    }
+}

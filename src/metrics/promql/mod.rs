@@ -31,7 +31,7 @@ pub const MAX_QUERY_STEPS: usize = 11_000;
 /// The longest query, in bytes.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
 /// How deep a query may nest; a chain of operators counts as that deep too.
-pub const MAX_QUERY_DEPTH: usize = 200;
+pub const MAX_QUERY_DEPTH: usize = 100;
 
 /// A query that has been read and checked.
 #[derive(Debug, Clone)]

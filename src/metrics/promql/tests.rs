@@ -73,6 +73,26 @@ fn a_query_cannot_load_without_limit() {
     assert!(query.range(&store(), 0, 11_000_000, 1_000).is_ok());
 }
 
+#[test]
+fn the_deepest_query_that_is_read_can_be_evaluated() {
+    let depth = MAX_QUERY_DEPTH;
+    for query in [
+        format!("{}requests_total{}", "(".repeat(depth - 1), ")".repeat(depth - 1)),
+        format!("{}requests_total{}", "abs(".repeat(depth - 1), ")".repeat(depth - 1)),
+        format!("{}requests_total", "-".repeat(depth - 1)),
+        format!("1{}", " + 1".repeat(depth - 1)),
+        format!("1{}", " ^ 1".repeat(depth - 1)),
+        format!("requests_total{}", " or requests_total".repeat(depth - 1)),
+        format!("{}requests_total{}", "sum_over_time(".repeat(depth / 3), "[1m:30s])".repeat(depth / 3)),
+    ] {
+        // More steps than the budget allows is an answer too.
+        if let Err(error) = ask(&query) {
+            assert!(error.to_string().contains("too many samples"), "{error}");
+        }
+    }
+    assert!(Query::parse(&"(".repeat(depth)).is_err());
+}
+
 /// Pieces that make queries more often than letters do.
 fn query_text() -> impl Strategy<Value = String> {
     const PIECES: [&str; 48] = [
@@ -133,7 +153,8 @@ fn query_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    // Cheap enough for many; PROPTEST_CASES asks for more.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_makes_it_panic(text in query_text()) {
