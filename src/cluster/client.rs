@@ -18,6 +18,7 @@ const PAGE: &str = "500";
 
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
+const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
@@ -112,6 +113,12 @@ impl Client {
     ) -> Result<Value, ClusterError> {
         let path = self.path(object, subresource).await?;
         self.write(Method::PATCH, &path, MERGE_PATCH, patch).await
+    }
+
+    /// Strategic merge: as a merge patch, but lists of built-in kinds merge by their keys (containers by `name`, …).
+    pub async fn strategic_patch(&self, object: &ObjectRef, patch: &Value) -> Result<Value, ClusterError> {
+        let path = self.path(object, None).await?;
+        self.write(Method::PATCH, &path, STRATEGIC_PATCH, patch).await
     }
 
     /// RFC 6902: a list of operations that apply all or none.

@@ -84,6 +84,17 @@ pub enum DelaySpec {
     Exponential { mean_millis: f64 },
 }
 
+impl std::fmt::Display for DelaySpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed { millis } => write!(f, "{millis} ms"),
+            Self::Uniform { min_millis, max_millis } => write!(f, "{min_millis} to {max_millis} ms"),
+            Self::Normal { mean_millis, std_dev_millis } => write!(f, "{mean_millis} ± {std_dev_millis} ms"),
+            Self::Exponential { mean_millis } => write!(f, "{mean_millis} ms on average, long tail"),
+        }
+    }
+}
+
 /// One running fault, as it is sent to a demo app (JSON body of `POST /fault_injection/enable`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -97,7 +108,7 @@ pub struct FaultSpec {
 }
 
 /// Which pods a fault is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultTarget {
     /// The pods of the target Deployment: the new version.

@@ -6,7 +6,7 @@ use super::plan::{Act, Count, Expect, Plan, PlannedStep, Release, When};
 use super::policy;
 use super::release::{Container, Template};
 use super::scene::Scene;
-use crate::model::fault::{DelaySpec, FaultSpec, FaultTarget};
+use crate::model::fault::{FaultSpec, FaultTarget};
 use crate::model::object::ObjectRef;
 use crate::model::traffic::{Arrivals, Stream};
 use serde_json::{Value, json};
@@ -119,7 +119,7 @@ fn fault_on(it: &FaultOnFile) -> (Act, String) {
     let lasting = it.lasting.as_ref().map(|it| it.value);
     let delay = it.delay.as_ref().map(|it| it.value);
     let spec = FaultSpec { fault: it.fault.value, rate, delay };
-    let length = delay.map(delay_text).unwrap_or_default();
+    let length = delay.map(|it| format!(" of {it}")).unwrap_or_default();
     let time = lasting.map(|it| format!(" for {}", short(it))).unwrap_or_default();
     let text = format!("turn on {}{length} at {} % on {}{time}", it.fault.name(), percent(rate), pods(target));
     (Act::FaultOn { spec, target, lasting }, text)
@@ -128,15 +128,6 @@ fn fault_on(it: &FaultOnFile) -> (Act, String) {
 /// A share in percent, without float dust.
 fn percent(rate: f64) -> f64 {
     (rate * 1e6).round() / 1e4
-}
-
-fn delay_text(delay: DelaySpec) -> String {
-    match delay {
-        DelaySpec::Fixed { millis } => format!(" of {millis} ms"),
-        DelaySpec::Uniform { min_millis, max_millis } => format!(" of {min_millis} to {max_millis} ms"),
-        DelaySpec::Normal { mean_millis, std_dev_millis } => format!(" of {mean_millis} ± {std_dev_millis} ms"),
-        DelaySpec::Exponential { mean_millis } => format!(" of {mean_millis} ms on average, long tail"),
-    }
 }
 
 fn pods(target: FaultTarget) -> &'static str {

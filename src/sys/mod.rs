@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod http;
+pub mod outside;
 pub mod rng;
 pub mod signal;
 pub mod yaml;
