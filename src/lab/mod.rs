@@ -1,5 +1,47 @@
 //! Makes labs: wires the stations into three endpoints, and takes them down.
 //!
-//! In: settings.
-//! Out: a Kubernetes API, a Prometheus API, an address for requests.
-//! Never: scenarios, views.
+//! In: a clock, a seed. Out: a [`Lab`]: a Kubernetes API, a Prometheus API, an address for requests.
+//! Never: scenarios, views, what a canary is.
+
+mod autoscale;
+mod embedded;
+mod gateway;
+mod images;
+mod manifests;
+mod network;
+mod serve;
+
+pub use embedded::{Embedded, LabError};
+pub use manifests::builtin as builtin_manifests;
+
+use crate::cluster::Client;
+use crate::event::LabStep;
+use crate::sys::clock::Clock;
+use crate::sys::http::SharedHttp;
+use std::sync::Arc;
+
+/// [`Lab::name`] of the embedded lab.
+pub const EMBEDDED: &str = "embedded";
+
+/// A lab as everyone else knows it. Cheap to clone.
+#[derive(Clone)]
+pub struct Lab {
+    /// `embedded`
+    pub name: &'static str,
+    pub clock: Clock,
+    pub kubernetes: Client,
+    pub prometheus: Endpoint,
+    /// Where users' requests enter.
+    pub entry: Endpoint,
+}
+
+/// An address and how to send there.
+#[derive(Clone)]
+pub struct Endpoint {
+    pub http: SharedHttp,
+    /// Base URL without a slash at its end.
+    pub address: String,
+}
+
+/// Hears of each step of making and taking down a lab.
+pub type Progress = Arc<dyn Fn(LabStep) + Send + Sync>;

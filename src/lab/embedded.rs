@@ -1,0 +1,196 @@
+//! The embedded lab: a cluster in this process, made of the same objects as a real one.
+
+use super::autoscale::RequestMetrics;
+use super::images::{Images, Parts};
+use super::network::Network;
+use super::{EMBEDDED, Endpoint, Lab, Progress, gateway, manifests, serve};
+use crate::apiserver::Server;
+use crate::cluster::{Client, ClusterError};
+use crate::event::{LabStep, StepState};
+use crate::metrics::Database;
+use crate::model::object::ObjectRef;
+use crate::sys::clock::Clock;
+use crate::sys::http::SharedHttp;
+use crate::sys::outside::Outside;
+use crate::sys::rng::Seed;
+use crate::workload::{self, Controllers, Timing};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How long the lab's own parts may take to become available.
+const AVAILABLE_WITHIN: Duration = Duration::from_mins(5);
+/// How often availability is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Whom the lab's objects belong to (server-side apply).
+const FIELD_MANAGER: &str = "coalmine-lab";
+/// Where users' requests enter, and where metrics are asked, by their Services.
+const ENTRY: &str = "http://ingress-nginx-controller.ingress-nginx";
+const PROMETHEUS: &str = "http://prometheus.flagger-system:9090";
+
+/// A running embedded lab. [`Embedded::stop`] ends everything in it; so does dropping it.
+pub struct Embedded {
+    lab: Lab,
+    server: Server,
+    controllers: Controllers,
+    tasks: JoinSet<()>,
+}
+
+/// Why the lab could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    #[error(transparent)]
+    Manifest(#[from] manifests::ManifestError),
+    #[error("{object} was refused: {source}")]
+    Apply { object: ObjectRef, source: ClusterError },
+    #[error("{names} did not become available within {}", crate::model::duration::go(AVAILABLE_WITHIN))]
+    NotAvailable { names: String },
+    #[error("the Kubernetes API broke: {0}")]
+    Api(#[from] ClusterError),
+    #[error("no loopback port could be opened: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+impl Embedded {
+    /// Makes the lab and waits until all its parts are available. Must be called inside a tokio runtime.
+    pub async fn start(clock: Clock, seed: Seed, progress: Progress) -> Result<Self, LabError> {
+        let server = Server::new(clock, seed);
+        let kubernetes = Client::in_process(server.router());
+        let outside = (!clock.is_simulated()).then(|| Arc::new(Outside::new()) as SharedHttp);
+        let network = Network::new(outside);
+        server.set_proxy(network.seen_from("default"));
+        let database = Database::default();
+        let parts = Parts { clock, seed, kubernetes, network, database };
+        let mut embedded = Self::wire(&parts, server);
+        embedded.install(&progress).await?;
+        if !clock.is_simulated() {
+            embedded.serve(&progress).await?;
+        }
+        Ok(embedded)
+    }
+
+    fn wire(parts: &Parts, server: Server) -> Self {
+        let settings = workload::Settings {
+            clock: parts.clock,
+            seed: parts.seed,
+            timing: Timing::default(),
+            runtime: Arc::new(Images(parts.clone())),
+            metrics: Arc::new(RequestMetrics { database: parts.database.clone(), clock: parts.clock }),
+        };
+        let controllers = Controllers::start(server.api_as("kube-controller-manager"), settings);
+        parts.network.connect(controllers.endpoints().clone(), controllers.pods().clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(gateway::answer(parts.kubernetes.clone(), parts.clock));
+        let user = parts.network.seen_from("default");
+        let lab = Lab {
+            name: EMBEDDED,
+            clock: parts.clock,
+            kubernetes: parts.kubernetes.clone(),
+            prometheus: Endpoint { http: user.clone(), address: PROMETHEUS.to_owned() },
+            entry: Endpoint { http: user, address: ENTRY.to_owned() },
+        };
+        Self { lab, server, controllers, tasks }
+    }
+
+    /// The three endpoints.
+    #[must_use]
+    pub fn lab(&self) -> Lab {
+        self.lab.clone()
+    }
+
+    /// Ends every process, controller and watch of the lab.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        self.controllers.shutdown().await;
+        self.server.shut_down();
+    }
+
+    async fn install(&self, progress: &Progress) -> Result<(), LabError> {
+        let objects = manifests::builtin()?;
+        let step = Step::start(progress, "install Prometheus, ingress-nginx and Flagger");
+        for object in &objects {
+            self.lab
+                .kubernetes
+                .apply(object, FIELD_MANAGER, true)
+                .await
+                .map_err(|source| LabError::Apply { object: ObjectRef::of(object), source })?;
+        }
+        step.done("");
+        let step = Step::start(progress, "wait until they are available");
+        self.wait_until_available(&objects).await?;
+        step.done("");
+        Ok(())
+    }
+
+    async fn wait_until_available(&self, objects: &[Value]) -> Result<(), LabError> {
+        let mut waiting: Vec<ObjectRef> =
+            objects.iter().filter(|it| it["kind"] == "Deployment").map(ObjectRef::of).collect();
+        let until = self.lab.clock.elapsed() + AVAILABLE_WITHIN;
+        while !waiting.is_empty() {
+            if self.lab.clock.elapsed() > until {
+                let names: Vec<String> = waiting.iter().map(ToString::to_string).collect();
+                return Err(LabError::NotAvailable { names: names.join(", ") });
+            }
+            self.lab.clock.sleep_until(self.lab.clock.elapsed() + LOOK_EVERY).await;
+            let mut still = Vec::new();
+            for object in waiting {
+                if !is_available(self.lab.kubernetes.get(&object).await?.as_ref()) {
+                    still.push(object);
+                }
+            }
+            waiting = still;
+        }
+        Ok(())
+    }
+
+    async fn serve(&mut self, progress: &Progress) -> Result<(), LabError> {
+        let user = self.lab.entry.http.clone();
+        let prometheus = serve::entry(user.clone(), PROMETHEUS.to_owned());
+        serve::on_loopback(&mut self.tasks, "the Kubernetes API", self.server.router(), progress).await?;
+        serve::on_loopback(&mut self.tasks, "the Prometheus API", prometheus, progress).await?;
+        let entry = serve::entry(user, ENTRY.to_owned());
+        let address = serve::on_loopback(&mut self.tasks, "requests", entry, progress).await?;
+        // From here on users' requests are real ones, through a socket.
+        self.lab.entry = Endpoint { http: Arc::new(Outside::new()), address: format!("http://{address}") };
+        Ok(())
+    }
+}
+
+fn is_available(deployment: Option<&Value>) -> bool {
+    let conditions = deployment.and_then(|it| it["status"]["conditions"].as_array());
+    conditions.is_some_and(|all| all.iter().any(|it| it["type"] == "Available" && it["status"] == "True"))
+        && deployment.is_some_and(|it| it["status"]["availableReplicas"] == it["spec"]["replicas"])
+}
+
+/// One named step; one that is dropped without being done has failed.
+struct Step<'a> {
+    progress: &'a Progress,
+    name: &'static str,
+    done: bool,
+}
+
+impl<'a> Step<'a> {
+    fn start(progress: &'a Progress, name: &'static str) -> Self {
+        let step = Self { progress, name, done: false };
+        step.tell(StepState::Started, "");
+        step
+    }
+
+    fn done(mut self, detail: &str) {
+        self.done = true;
+        self.tell(StepState::Done, detail);
+    }
+
+    fn tell(&self, state: StepState, detail: &str) {
+        (self.progress)(LabStep { name: self.name.to_owned(), state, detail: detail.to_owned() });
+    }
+}
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.tell(StepState::Failed, "");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Behind podinfo's and the load tester's images: the demo app and the load tester of the data plane.
+
+use super::Parts;
+use crate::sys::http::{HttpError, Request, Response};
+use crate::traffic::demo::{DemoApp, DemoSpec};
+use crate::traffic::loadtester::{LoadTester, LoadTesterSpec};
+use crate::workload::runtime::{ContainerSpec, Process, StartError};
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+/// Each container draws its own random numbers; a restart draws new ones.
+fn stream_name(container: &ContainerSpec) -> String {
+    format!("{}/{}/{}/{}", container.namespace, container.pod, container.name, container.restart)
+}
+
+pub(crate) fn podinfo(parts: &Parts, version: &str, container: ContainerSpec) -> Result<Arc<dyn Process>, StartError> {
+    let rng = parts.seed.stream(&stream_name(&container));
+    // podinfo's image has `./podinfo` as its command; whoever writes a command repeats it, with the arguments behind.
+    let written = container.command.into_iter().skip(1).chain(container.args);
+    let spec = DemoSpec {
+        version: version.to_owned(),
+        args: written.collect(),
+        env: container.env,
+        pod: container.pod,
+        namespace: container.namespace,
+        files: container.files,
+    };
+    match DemoApp::start(spec, parts.clock, rng) {
+        Ok(app) => Ok(Arc::new(Podinfo(app))),
+        Err(error) => Err(StartError { exit_code: error.exit_code, message: error.message }),
+    }
+}
+
+struct Podinfo(DemoApp);
+
+impl Process for Podinfo {
+    fn request(&self, port: u16, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
+        self.0.handle(port, request)
+    }
+
+    fn exited(&self) -> BoxFuture<'static, i32> {
+        self.0.exited()
+    }
+
+    fn terminate(&self) {
+        self.0.terminate();
+    }
+
+    fn kill(&self) {
+        self.0.kill();
+    }
+}
+
+pub(crate) fn load_tester(parts: &Parts, container: ContainerSpec) -> Result<Arc<dyn Process>, StartError> {
+    let http = parts.network.seen_from(&container.namespace);
+    let written = container.command.into_iter().skip(1).chain(container.args);
+    let spec = LoadTesterSpec { args: written.collect(), pod: container.pod };
+    match LoadTester::start(spec, http, parts.clock) {
+        Ok(tester) => Ok(Arc::new(Tester(tester))),
+        Err(error) => Err(StartError { exit_code: error.exit_code, message: error.message }),
+    }
+}
+
+struct Tester(LoadTester);
+
+impl Process for Tester {
+    fn request(&self, port: u16, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
+        self.0.handle(port, request)
+    }
+
+    fn exited(&self) -> BoxFuture<'static, i32> {
+        self.0.exited()
+    }
+
+    fn terminate(&self) {
+        self.0.terminate();
+    }
+
+    fn kill(&self) {
+        self.0.kill();
+    }
+}
