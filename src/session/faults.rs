@@ -37,11 +37,7 @@ impl PodSelectors {
     fn target_of(&self, pod: &Value) -> Option<FaultTarget> {
         let labels = pod.pointer("/metadata/labels")?;
         let all = |wanted: &Labels| !wanted.is_empty() && wanted.iter().all(|(k, v)| labels[k] == v.as_str());
-        if all(&self.canary) {
-            Some(FaultTarget::Canary)
-        } else {
-            all(&self.primary).then_some(FaultTarget::Primary)
-        }
+        if all(&self.canary) { Some(FaultTarget::Canary) } else { all(&self.primary).then_some(FaultTarget::Primary) }
     }
 }
 
@@ -67,7 +63,7 @@ pub(crate) async fn keep(
     bus: Bus,
     mut orders: mpsc::Receiver<Order>,
 ) {
-    let mut pods = std::pin::pin!(cluster.clone().watch("v1", "Pod", Some(&namespace), ""));
+    let mut pods = std::pin::pin!(cluster.clone().watch("v1", "Pod", Some(&namespace), None));
     let mut faults = Faults {
         cluster,
         namespace: namespace.clone(),
@@ -85,10 +81,9 @@ pub(crate) async fn keep(
                 None => return,
             },
             Some(change) = pods.next() => match change {
-                Ok(Watched::Applied(pod)) => faults.see(&pod),
-                Ok(Watched::Deleted(pod)) => faults.forget(&pod),
-                Ok(Watched::Restarted(all)) => all.iter().for_each(|pod| faults.see(pod)),
-                Err(_) => {}
+                Watched::Applied(pod) => faults.see(&pod),
+                Watched::Deleted(pod) => faults.forget(&pod),
+                Watched::Restarted(all) => all.iter().for_each(|pod| faults.see(pod)),
             },
         }
         faults.reach_new_pods().await;
@@ -175,7 +170,7 @@ impl Faults {
     }
 
     fn tell(&self, spec: &FaultSpec, target: FaultTarget, on: bool) {
-        let detail = spec.delay.map(|it| json!(it).to_string()).unwrap_or_default();
+        let detail = spec.delay.map(|it| it.to_string()).unwrap_or_default();
         self.bus.publish(Event::FaultChanged(FaultChanged { fault: spec.fault, target, on, rate: spec.rate, detail }));
     }
 }

@@ -1,6 +1,7 @@
 //! Watches the lab's objects and tells what changed. One task a kind; what a change means is a pure function below.
 
 use super::bus::Bus;
+use crate::canary::live;
 use crate::cluster::{Client, Watched};
 use crate::event::{Event, Pod, Reported, RouteChanged, StatusChanged, Workload};
 use crate::model::canary::{Canary, Phase};
@@ -23,21 +24,16 @@ pub(crate) struct Seen {
 pub(crate) struct Watch {
     pub api_version: &'static str,
     pub kind: &'static str,
-    /// Empty for every object of the kind.
-    pub field_selector: String,
 }
 
 /// Follows one kind until the run ends.
 pub(crate) async fn follow(cluster: Client, namespace: String, watch: Watch, bus: Bus, mut teller: impl Teller) {
-    let mut changes =
-        std::pin::pin!(cluster.watch(watch.api_version, watch.kind, Some(&namespace), &watch.field_selector));
+    let mut changes = std::pin::pin!(cluster.watch(watch.api_version, watch.kind, Some(&namespace), None));
     while let Some(change) = changes.next().await {
         let told = match change {
-            Ok(Watched::Applied(object)) => teller.applied(&object),
-            Ok(Watched::Deleted(object)) => teller.deleted(&object),
-            Ok(Watched::Restarted(objects)) => objects.iter().flat_map(|it| teller.applied(it)).collect(),
-            // The stream itself backs off and goes on; a relist brings what was missed.
-            Err(_) => Vec::new(),
+            Watched::Applied(object) => teller.applied(&object),
+            Watched::Deleted(object) => teller.deleted(&object),
+            Watched::Restarted(objects) => objects.iter().flat_map(|it| teller.applied(it)).collect(),
         };
         for event in told {
             bus.publish(event);
@@ -147,21 +143,25 @@ impl Teller for ReportTeller {
 /// The router's live weights, from the object that the provider keeps them in.
 pub(crate) struct RouteTeller {
     canary: Canary,
+    /// The router's object.
+    name: String,
     seen: watch::Sender<Seen>,
     last: Option<RouteChanged>,
 }
 
 impl RouteTeller {
-    pub(crate) fn new(canary: Canary, seen: watch::Sender<Seen>) -> Self {
-        Self { canary, seen, last: None }
+    pub(crate) fn new(canary: Canary, name: String, seen: watch::Sender<Seen>) -> Self {
+        Self { canary, name, seen, last: None }
     }
 }
 
 impl Teller for RouteTeller {
     fn applied(&mut self, object: &Value) -> Vec<Event> {
-        let Some((primary, canary)) = crate::canary::routes::weights_of(&self.canary, object) else {
+        if text(object, "/metadata/name") != self.name {
             return Vec::new();
-        };
+        }
+        let settings = crate::canary::Settings::default();
+        let Some((primary, canary)) = live::weights(&self.canary, &settings, object) else { return Vec::new() };
         let now = RouteChanged { primary, canary };
         if self.last.as_ref() == Some(&now) {
             return Vec::new();
@@ -273,10 +273,14 @@ mod tests {
                 "type": "Normal", "count": count, "message": message})
         };
         let mut tell = |count, message| {
-            teller.applied(&event(count, message)).into_iter().map(|it| match it {
-                Event::Reported(it) => it.message,
-                other => panic!("{other:?}"),
-            }).collect::<Vec<_>>()
+            teller
+                .applied(&event(count, message))
+                .into_iter()
+                .map(|it| match it {
+                    Event::Reported(it) => it.message,
+                    other => panic!("{other:?}"),
+                })
+                .collect::<Vec<_>>()
         };
         assert_eq!(tell(1, "a"), ["a"]);
         assert!(tell(1, "a").is_empty(), "a relist is silent");

@@ -38,8 +38,7 @@ struct State {
 impl Control {
     #[must_use]
     pub fn new(speed: Speed) -> Self {
-        let state =
-            State { speed, paused: false, allowed_until: Duration::ZERO, inbox: VecDeque::new(), anchor: None };
+        let state = State { speed, paused: false, allowed_until: Duration::ZERO, inbox: VecDeque::new(), anchor: None };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }))
     }
 
@@ -123,7 +122,7 @@ impl State {
 }
 
 /// Beats until the session drops the receiving end. On the wall clock only commands are brought in: real time cannot be held.
-pub(crate) async fn beat(control: Control, clock: Clock, commands: mpsc::Sender<Command>) {
+pub async fn beat(control: Control, clock: Clock, commands: mpsc::Sender<Command>) {
     let mut next = clock.elapsed();
     loop {
         next += BEAT;
