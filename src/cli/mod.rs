@@ -1,7 +1,36 @@
 //! The command line: what was typed, what it means, exit codes.
 //!
 //! In: arguments.
-//! Out: text, files, an exit code.
+//! Out: data on stdout, everything else on stderr, files, an exit code.
 //! Never: how anything is done.
 
+mod args;
+mod exit;
+mod interrupt;
+mod replay;
+mod report;
+mod run;
 pub mod scenarios;
+mod terminal;
+
+pub use args::Cli;
+pub use exit::Exit;
+
+use args::{Command, ScenariosCommand};
+use clap::Parser;
+
+/// Parses the process's arguments and does what they say. Bad usage ends the process with exit code 2, help with 0.
+#[must_use]
+pub fn main() -> Exit {
+    match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Scenarios(command) => terminal::print(&match command {
+            ScenariosCommand::List => scenarios::list(),
+            ScenariosCommand::Show { name } => scenarios::show(&name),
+            ScenariosCommand::Check { files } => scenarios::check(&files),
+            ScenariosCommand::Schema => scenarios::schema(),
+        }),
+    }
+}
