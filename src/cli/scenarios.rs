@@ -41,7 +41,9 @@ pub fn show(name: &str) -> Output {
         let err = format!("there is no built-in scenario `{name}`{}\n", near.unwrap_or_default());
         return Output { out: String::new(), err, code: BAD };
     };
-    let schema = format!("# yaml-language-server: $schema={}\n", scenario::SCHEMA_ID);
+    let schema = "# For editors: coalmine scenarios schema > scenario.json\n\
+                  # yaml-language-server: $schema=scenario.json\n"
+        .to_owned();
     // Beside another file, the manifests in the binary have another name.
     let out = schema + &text.replace("../manifests/", "builtin:");
     Output { out, err: String::new(), code: OK }

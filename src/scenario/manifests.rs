@@ -143,7 +143,9 @@ fn report_repeated_keys(node: &Node, source: SourceId, problems: &mut Problems) 
         Data::List(items) => items.iter().for_each(|item| report_repeated_keys(item, source, problems)),
         Data::Map(entries) => {
             report_repeated(entries, source, problems);
-            entries.iter().for_each(|entry| report_repeated_keys(&entry.value, source, problems));
+            for entry in entries {
+                report_repeated_keys(&entry.value, source, problems);
+            }
         }
         _ => {}
     }

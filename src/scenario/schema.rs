@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// Where editors look for it, and what `$id` says.
-pub const SCHEMA_ID: &str = "https://coalmine.dev/schema/scenario/v1.json";
+/// What `$id` says. It is a name and no address: the schema comes out of the binary, so it fits the binary.
+pub const SCHEMA_ID: &str = "urn:coalmine:scenario:v1";
 
 /// The schema, ready to be printed.
 #[must_use]

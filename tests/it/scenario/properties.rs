@@ -69,8 +69,9 @@ fn mutated() -> impl Strategy<Value = String> {
 
 #[test]
 fn big_and_deep_files_end_with_a_limited_number_of_problems() {
-    let keys: String = (0..30_000).map(|i| format!("key{i}: 1\n")).collect();
-    let steps: String = (0..5_000).map(|i| format!("  - stop{i}: {{}}\n")).collect();
+    let lines = |count: usize, line: fn(usize) -> String| (0..count).map(line).collect::<Vec<_>>().concat();
+    let keys = lines(30_000, |i| format!("key{i}: 1\n"));
+    let steps = lines(5_000, |i| format!("  - stop{i}: {{}}\n"));
     let query = |depth: usize| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
     let deep =
         |depth| GOOD.replace("name: request-success-rate", &format!("name: x\n            query: {}", query(depth)));
