@@ -11,7 +11,7 @@ fn found(object: Value) -> Answer {
     Answer::Json(200, object)
 }
 
-fn provider(spec: Value) -> Answer {
+fn provider(spec: &Value) -> Answer {
     found(json!({"kind": "AlertProvider", "spec": spec}))
 }
 
@@ -38,16 +38,16 @@ async fn send(answers: Vec<Answer>, reaction: Reaction, canary: &Canary) -> (Vec
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_cannot_be_used_is_said_in_the_log() {
-    let secret = || provider(json!({"type": "slack", "secretRef": {"name": "key"}}));
+    let secret = || provider(&json!({"type": "slack", "secretRef": {"name": "key"}}));
     for (answers, expected) in [
         (vec![status(404, "NotFound", "gone")], "error: alertproviders.flagger.app \"chat\" not found"),
         (vec![status(403, "Forbidden", "no access")], "error: no access"),
-        (vec![provider(json!({"type": "pager"}))], "error: provider pager not supported"),
+        (vec![provider(&json!({"type": "pager"}))], "error: provider pager not supported"),
         (vec![secret(), status(404, "NotFound", "gone")], "secretRef error: secrets \"key\" not found"),
         (vec![secret(), found(json!({"data": {"token": "eA=="}}))], "secret does not contain an address"),
         (vec![secret(), found(json!({"data": {"address": "not base64!"}}))], "secret does not contain an address"),
         (
-            vec![provider(json!({"type": "slack", "address": "http://hooks.test", "proxy": "http://proxy"}))],
+            vec![provider(&json!({"type": "slack", "address": "http://hooks.test", "proxy": "http://proxy"}))],
             "error: coalmine posts without a proxy, so http://proxy cannot be used; remove spec.proxy",
         ),
     ] {
@@ -58,7 +58,7 @@ async fn a_provider_that_cannot_be_used_is_said_in_the_log() {
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_goes_before_the_address_and_a_refusal_is_logged() {
-    let slack = provider(json!({"type": "slack", "address": "http://old.test", "secretRef": {"name": "key"}}));
+    let slack = provider(&json!({"type": "slack", "address": "http://old.test", "secretRef": {"name": "key"}}));
     // http://hooks.test
     let secret = found(json!({"data": {"address": "aHR0cDovL2hvb2tzLnRlc3Q="}}));
     let (posted, log) = send(vec![slack, secret], Reaction::Answer(404, &[], "no_team"), &canary(1)).await;
