@@ -12,8 +12,14 @@ use crate::model::duration;
 #[must_use]
 pub fn policy(canary: &Canary, settings: &Settings) -> event::Policy {
     let analysis = &canary.spec.analysis;
-    let strategy = strategy::of(canary);
+    // Without a router every release is blue/green, whatever the policy says.
+    let routed = provider(canary, settings) != "kubernetes";
+    let strategy = if routed { strategy::of(canary) } else { Strategy::BlueGreen };
     let weighted = strategy == Strategy::Canary;
+    let iterations = match analysis.iterations {
+        given if given > 0 || routed => given,
+        _ => strategy::KUBERNETES_ITERATIONS,
+    };
     event::Policy {
         canary: canary.name().to_owned(),
         namespace: canary.namespace().to_owned(),
@@ -24,7 +30,7 @@ pub fn policy(canary: &Canary, settings: &Settings) -> event::Policy {
         threshold: analysis.effective_threshold(),
         max_weight: if weighted { strategy::max_weight(analysis) } else { 0 },
         weights: if weighted { strategy::weights(analysis).taken } else { Vec::new() },
-        iterations: analysis.iterations,
+        iterations,
         checks: analysis.metrics.iter().map(check).collect(),
     }
 }

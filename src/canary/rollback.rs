@@ -40,7 +40,6 @@ pub(super) fn failed_promotion<'a>(tick: &mut Tick<'a>, target: &Target<'a>, why
     tick.warn(|it| messages::promotion_failed(it, &error));
     tick.alert(Severity::Error, || format!("Promotion failed, primary not ready: {error}"));
     tick.step(Step::PrimaryReady, |tick| routes::set(tick, Routes::CANARY))?;
-    tick.meter(Meter::Weight { primary: 0, canary: 100 });
     finish(tick, target, 100)?;
     Ok(Step::PrimaryReady)
 }

@@ -10,7 +10,7 @@ use super::script::{Run, Stop};
 use crate::model::canary::{Analysis, Canary, Phase};
 
 /// Iterations that the provider `kubernetes` is given where the policy has none.
-const KUBERNETES_ITERATIONS: i64 = 10;
+pub(super) const KUBERNETES_ITERATIONS: i64 = 10;
 
 /// The strategy that a Canary asks for.
 #[must_use]

@@ -158,7 +158,6 @@ fn revision_changed<'a>(tick: &mut Tick<'a>, target: &Target<'a>) -> Run<bool> {
 fn restart<'a>(tick: &mut Tick<'a>, target: &Target<'a>) -> Run<Step> {
     tick.normal(messages::restarting);
     tick.step(Step::Restart, |tick| routes::set(tick, Routes::PRIMARY))?;
-    tick.meter(Meter::Weight { primary: 100, canary: 0 });
     tick.step(Step::Restart, |tick| tick.sync(Phase::Progressing, 0, target))?;
     Ok(Step::Restart)
 }

@@ -345,5 +345,9 @@ fn the_policy_in_words_has_the_weights_and_limits_in_force() {
     assert_eq!((policy.interval_ms, policy.threshold, policy.max_weight), (10_000, 1, 50));
     assert_eq!(policy.weights, [20, 40, 60]);
     let checks: Vec<_> = policy.checks.iter().map(|it| (it.unit.as_str(), it.min, it.max, it.window_ms)).collect();
+    let mut unrouted = world.canary.clone();
+    unrouted.spec.provider = "kubernetes".to_owned();
+    let unrouted = coalmine::canary::policy(&unrouted, &world.settings);
+    assert_eq!((unrouted.strategy.as_str(), unrouted.iterations, unrouted.weights.len()), ("blue-green", 10, 0));
     assert_eq!(checks, [("%", Some(99.0), None, 60_000), ("ms", None, Some(500.0), 30_000)]);
 }
