@@ -3,7 +3,6 @@
 use super::schema::Schema;
 pub use super::status::qualified as qualified_key;
 use super::status::{FieldError, Status};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -264,10 +263,4 @@ impl Kinds {
     pub fn remove(&mut self, resource: &str) {
         self.by_key.remove(resource);
     }
-}
-
-/// The `apiVersion` and `kind` of an object, if it has them.
-pub fn type_of(object: &Value) -> (&str, &str) {
-    let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    (text("apiVersion"), text("kind"))
 }

@@ -18,6 +18,7 @@ mod gc;
 mod http;
 mod kinds;
 mod meta;
+mod openapi;
 mod options;
 mod patch;
 mod schema;

@@ -27,7 +27,6 @@ type ByName = BTreeMap<String, Arc<Value>>;
 #[derive(Debug)]
 pub struct Collection {
     objects: BTreeMap<String, ByName>,
-    count: usize,
     history: VecDeque<Change>,
     /// The revision of the newest change that is no longer kept.
     compacted: u64,
@@ -37,17 +36,13 @@ pub struct Collection {
 impl Default for Collection {
     fn default() -> Self {
         let objects = BTreeMap::new();
-        Self { objects, count: 0, history: VecDeque::new(), compacted: 0, signal: Signal::default() }
+        Self { objects, history: VecDeque::new(), compacted: 0, signal: Signal::default() }
     }
 }
 
 impl Collection {
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Value>> {
         self.objects.get(namespace)?.get(name)
-    }
-
-    pub fn len(&self) -> usize {
-        self.count
     }
 
     /// Objects in the order of namespace and name.
@@ -144,11 +139,6 @@ impl Store {
         self.collections.get(resource)?.get(namespace, name)
     }
 
-    /// Every object, with the resource it belongs to.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Value>)> {
-        self.collections.iter().flat_map(|(resource, it)| it.iter(None).map(move |object| (resource.as_str(), object)))
-    }
-
     /// Commits an object under the next revision, which it then carries.
     pub fn put(&mut self, resource: &str, mut object: Value) -> Arc<Value> {
         self.revision += 1;
@@ -159,7 +149,6 @@ impl Store {
         let collection = self.collection_mut(resource);
         let names = collection.objects.entry(namespace.to_owned()).or_default();
         let before = names.insert(name.to_owned(), Arc::clone(&object));
-        collection.count += usize::from(before.is_none());
         collection.record(Change { revision, before, object: Arc::clone(&object), deleted: false }, limit);
         collection.signal.raise();
         object
@@ -174,7 +163,6 @@ impl Store {
         if names.is_empty() {
             collection.objects.remove(namespace);
         }
-        collection.count -= 1;
         let mut last = (*before).clone();
         stamp(&mut last, next);
         let object = Arc::new(last);

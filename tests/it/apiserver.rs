@@ -1,6 +1,7 @@
 //! The embedded API server: what clients rely on, case by case.
 
 mod apply;
+mod conformance;
 mod custom;
 mod garbage;
 mod http;

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod patch;
 mod prepare;
 mod read;
@@ -12,7 +13,7 @@ mod version;
 pub(super) use delete::{FOREGROUND, ORPHAN, marked};
 pub(super) use prepare::check_subresource;
 pub use read::List;
-pub(super) use version::{at_version, to_storage};
+pub(super) use version::{at_version, kept_as, to_storage};
 
 use super::kinds::Kind;
 use super::options::{DeleteOptions, ListOptions, PatchKind, Subresource, Target, WatchOptions, WriteOptions};

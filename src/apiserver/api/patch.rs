@@ -34,13 +34,12 @@ pub(super) fn patch(
         _ if target.subresource == Subresource::Scale => strategic::apply(&Schema::default(), (*shown).clone(), body)?,
         _ => strategic::apply(&kind.storage().schema, (*shown).clone(), body)?,
     };
-    let object = match target.subresource {
-        Subresource::Scale => scale::update(state, write, &patched)?,
-        _ => {
-            check_identity(&current, &patched)?;
-            let decoded = prepare::decode(write, patched)?;
-            update::replace(state, write, &current, decoded, Ownership::Update)?
-        }
+    let object = if target.subresource == Subresource::Scale {
+        scale::update(state, write, &patched)?
+    } else {
+        check_identity(&current, &patched)?;
+        let decoded = prepare::decode(write, patched)?;
+        update::replace(state, write, &current, decoded, Ownership::Update)?
     };
     Ok((object, false))
 }

@@ -49,7 +49,7 @@ pub(super) fn decode(write: &Write<'_>, mut object: Value) -> Result<Value, Stat
     }
     meta::of(&mut object);
     let unknown = fit(kind, &mut object)?;
-    tell_unknown(write, unknown)?;
+    tell_unknown(write, &unknown)?;
     Ok(object)
 }
 
@@ -77,7 +77,7 @@ fn fit(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
 }
 
 /// Unknown fields are refused, told or passed over, as the caller wishes.
-fn tell_unknown(write: &Write<'_>, unknown: Vec<String>) -> Result<(), Status> {
+fn tell_unknown(write: &Write<'_>, unknown: &[String]) -> Result<(), Status> {
     if unknown.is_empty() {
         return Ok(());
     }

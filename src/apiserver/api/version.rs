@@ -1,6 +1,7 @@
 //! Versions of one kind: objects are kept in one of them and shown in the one that is asked for.
 
-use crate::apiserver::kinds::Kind;
+use super::events;
+use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::status::Status;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -8,6 +9,9 @@ use std::sync::Arc;
 /// The object as the asked version shows it. Versions differ in `apiVersion` only (conversion `None`).
 pub fn at_version(kind: &Kind, version: &str, object: &Arc<Value>) -> Arc<Value> {
     let own = object.get("kind").and_then(Value::as_str) == Some(kind.kind.as_str());
+    if own && kind.key == resource::EVENTS_V1 {
+        return Arc::new(events::to_new(object));
+    }
     if !own || kind.storage().name == version {
         return Arc::clone(object);
     }
@@ -33,5 +37,13 @@ pub fn to_storage(kind: &Kind, version: &str, mut object: Value) -> Result<Value
         }
     }
     root.insert("apiVersion".to_owned(), json!(kind.api_version()));
+    if kind.key == resource::EVENTS_V1 {
+        return Ok(events::to_core(&object));
+    }
     Ok(object)
+}
+
+/// The resource under which the objects of a kind are kept: its own, but for the second face of events.
+pub fn kept_as(kind: &Kind) -> &str {
+    if kind.key == resource::EVENTS_V1 { resource::EVENTS } else { &kind.key }
 }

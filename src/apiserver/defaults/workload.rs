@@ -109,10 +109,14 @@ pub fn job(root: &mut Object) {
     spec.insert("selector".to_owned(), json!({ "matchLabels": { labels[0].0: uid } }));
     let of_template = object(spec, "template").and_then(|it| object_or_new(it, "metadata"));
     if let Some(of_pods) = of_template.and_then(|it| object_or_new(it, "labels")) {
-        labels.iter().for_each(|(key, value)| absent(of_pods, key, value.as_str()));
+        for (key, value) in &labels {
+            absent(of_pods, key, value.as_str());
+        }
     }
     if let Some(own) = object_or_new(root, "metadata").and_then(|it| object_or_new(it, "labels")) {
-        labels.iter().for_each(|(key, value)| absent(own, key, value.as_str()));
+        for (key, value) in &labels {
+            absent(own, key, value.as_str());
+        }
     }
 }
 

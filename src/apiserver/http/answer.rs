@@ -191,7 +191,7 @@ fn one(kind: &Kind, version: &str, object: &Arc<Value>, accept: &Accept, options
     match accept.form {
         Form::Table if own => {
             let metadata = json!({ "resourceVersion": meta::text(object, "resourceVersion") });
-            table::table(kind, version, std::slice::from_ref(object), metadata, options)
+            table::table(kind, version, std::slice::from_ref(object), &metadata, options)
         }
         Form::Metadata if own => partial(object),
         _ => (*api::at_version(kind, version, object)).clone(),
@@ -212,7 +212,7 @@ fn list_metadata(list: &List) -> Value {
 fn many(kind: &Kind, version: &str, list: &List, accept: &Accept, options: Shown) -> Value {
     let metadata = list_metadata(list);
     match accept.form {
-        Form::Table => table::table(kind, version, &list.items, metadata, options),
+        Form::Table => table::table(kind, version, &list.items, &metadata, options),
         Form::Metadata => {
             let items: Vec<_> = list.items.iter().map(|it| partial(it)).collect();
             json!({
@@ -250,7 +250,7 @@ fn event_line(kind: &Kind, version: &str, event: &WatchEvent, form: &Form, (opti
             let metadata = json!({ "resourceVersion": meta::text(&event.object, "resourceVersion") });
             let rows = std::slice::from_ref(&event.object);
             let rows = if event.kind == WatchEventKind::Bookmark { &[] } else { rows };
-            let mut table = table::table(kind, version, rows, metadata, options);
+            let mut table = table::table(kind, version, rows, &metadata, options);
             if !first {
                 table["columnDefinitions"] = Value::Null;
             }

@@ -43,7 +43,6 @@ impl Call {
 
 impl Server {
     /// The whole HTTP API. The same router serves kube clients in process and sockets.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new().fallback(handle).layer(DefaultBodyLimit::disable()).with_state(self.clone())
     }

@@ -48,7 +48,7 @@ pub fn read(path: &str) -> Address {
         [] | [""] => return other(),
         // `namespaces/{name}/status` and `/finalize` are parts of the namespace itself.
         ["namespaces", name, "status" | "finalize"] => {
-            at.plural = "namespaces".to_owned();
+            "namespaces".clone_into(&mut at.plural);
             at.name = Some(decoded(name));
             &rest[2..]
         }

@@ -64,7 +64,8 @@ impl Visit {
                 Ok(self.object(object, StatusCode::OK))
             }
             (&Method::GET, false) => {
-                let list = self.api.list(&self.kind.key, self.at.namespace.as_deref(), &query::list(&call)?)?;
+                let list =
+                    self.api.list(api::kept_as(&self.kind), self.at.namespace.as_deref(), &query::list(&call)?)?;
                 Ok(self.list(list))
             }
             (&Method::POST, false) => self.create(call).await,
@@ -79,7 +80,7 @@ impl Visit {
     fn target(&self) -> Target<'_> {
         let namespace = self.at.namespace.as_deref().unwrap_or_default();
         let name = self.at.name.as_deref().unwrap_or_default();
-        Target { subresource: self.subresource, ..Target::new(&self.kind.key, namespace, name) }
+        Target { subresource: self.subresource, ..Target::new(api::kept_as(&self.kind), namespace, name) }
     }
 
     fn write_options(&self, call: &Call) -> Result<WriteOptions, Status> {
@@ -102,7 +103,7 @@ impl Visit {
             let selector = options.field_selector.get_or_insert_default();
             selector.require("metadata.name", name);
         }
-        let stream = self.api.watch(&self.kind.key, self.at.namespace.as_deref(), options)?;
+        let stream = self.api.watch(api::kept_as(&self.kind), self.at.namespace.as_deref(), options)?;
         let (kind, version) = (Arc::clone(&self.kind), self.at.version.clone());
         Ok(Answer::Watch { kind, version, stream, options: self.shown })
     }
@@ -121,7 +122,7 @@ impl Visit {
         let options = self.write_options(&call)?;
         let object = self.decoded(call).await?;
         let namespace = self.at.namespace.as_deref().unwrap_or_default();
-        let stored = self.api.create_with(&self.kind.key, namespace, object, &options)?;
+        let stored = self.api.create_with(api::kept_as(&self.kind), namespace, object, &options)?;
         Ok(self.object(stored, StatusCode::CREATED))
     }
 
@@ -187,7 +188,8 @@ impl Visit {
         let (call, value) = self.delete_options(call).await?;
         let options = query::delete(&call, &value)?;
         let list = query::list(&call)?;
-        let gone = self.api.delete_collection(&self.kind.key, self.at.namespace.as_deref(), &list, &options)?;
+        let gone =
+            self.api.delete_collection(api::kept_as(&self.kind), self.at.namespace.as_deref(), &list, &options)?;
         Ok(self.list(gone))
     }
 }

@@ -6,6 +6,7 @@ use crate::apiserver::meta;
 use crate::apiserver::schema::Schema;
 use crate::apiserver::status::{Cause, Reason, Status};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// Most managers of kind Update; older ones are put together under one name, as on the real server.
 const MAX_UPDATE_MANAGERS: usize = 10;
@@ -85,10 +86,10 @@ impl Entry {
     fn shown(&self) -> String {
         let mut text = format!("\"{}\"", self.manager);
         if !self.subresource.is_empty() {
-            text.push_str(&format!(" with subresource \"{}\"", self.subresource));
+            let _ = write!(text, " with subresource \"{}\"", self.subresource);
         }
         if !self.apply {
-            text.push_str(&format!(" using {}", self.api_version));
+            let _ = write!(text, " using {}", self.api_version);
         }
         text
     }

@@ -4,6 +4,7 @@
 use super::{Fields, List, Scalar, Schema, Shape, quantity};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// What decoding found: unknown fields by path; the first type that is wrong stops it.
 #[derive(Default)]
@@ -157,7 +158,9 @@ impl Decoder {
                     text.push('.');
                     text.push_str(name);
                 }
-                Step::Index(index) => text.push_str(&format!("[{index}]")),
+                Step::Index(index) => {
+                    let _ = write!(text, "[{index}]");
+                }
             }
         }
         if text.is_empty() { last.to_owned() } else { format!("{text}.{last}") }

@@ -54,7 +54,7 @@ pub fn cells(resource: &str) -> Vec<Cell> {
         r::DEPLOYMENTS | r::REPLICA_SETS | r::STATEFUL_SETS | r::DAEMON_SETS => workloads(resource),
         r::SERVICES | r::INGRESSES | r::ENDPOINTS | r::ENDPOINT_SLICES | r::INGRESS_CLASSES => network(resource),
         r::HORIZONTAL_POD_AUTOSCALERS | r::JOBS | r::CRON_JOBS | r::POD_DISRUPTION_BUDGETS => scaling(resource),
-        r::EVENTS => events(),
+        r::EVENTS | r::EVENTS_V1 => events(),
         r::CONFIGMAPS => vec![NAME, Cell("Data", "string", 0, |it, _| data(it)), AGE],
         r::SECRETS => vec![
             NAME,

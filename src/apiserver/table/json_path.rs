@@ -38,7 +38,8 @@ fn follow<'a>(step: &Step, value: &'a Value) -> Vec<&'a Value> {
             let at = |item: &'a Value| path.iter().try_fold(item, |value, key| value.get(key));
             let fits = |it: &&'a Value| match at(it) {
                 Some(Value::String(found)) => found == text,
-                Some(found) => found.to_string() == *text,
+                Some(Value::Bool(found)) => text == if *found { "true" } else { "false" },
+                Some(found) => found.as_i64().is_some_and(|it| text.parse() == Ok(it)),
                 None => false,
             };
             list().filter(fits).collect()
@@ -87,12 +88,11 @@ fn closing(text: &str) -> Option<usize> {
     for (at, next) in text.char_indices() {
         match (quote, next) {
             (Some(open), _) if next == open => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(next),
             (None, '[') => depth += 1,
             (None, ']') if depth == 0 => return Some(at),
             (None, ']') => depth -= 1,
-            _ => {}
+            (Some(_) | None, _) => {}
         }
     }
     None

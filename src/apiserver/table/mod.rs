@@ -15,8 +15,8 @@ use std::sync::Arc;
 struct Cell(&'static str, &'static str, i64, fn(&Value, &Shown) -> Value);
 
 /// The rows of these objects under the columns of their kind.
-pub fn table(kind: &Kind, version: &str, objects: &[Arc<Value>], metadata: Value, options: Shown) -> Value {
-    let (columns, cells): (Vec<Value>, Box<dyn Fn(&Value) -> Vec<Value>>) = if kind.custom {
+pub fn table(kind: &Kind, version: &str, objects: &[Arc<Value>], metadata: &Value, options: Shown) -> Value {
+    let (columns, cells): (Vec<Value>, Cells) = if kind.custom {
         let served = kind.version(version).unwrap_or_else(|| kind.storage());
         custom(&served.columns, options)
     } else {

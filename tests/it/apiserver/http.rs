@@ -236,3 +236,42 @@ fn the_proxy_carries_requests_to_pods_and_services() {
         assert_eq!(send(&server, ask("web:grpc")).await.0, 503);
     });
 }
+
+#[test]
+fn an_event_has_two_faces_and_is_one_object() {
+    paused(async {
+        let server = server();
+        let event = json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": { "name": "e", "namespace": "default" },
+            "involvedObject": { "kind": "Pod", "name": "p" }, "reason": "R", "message": "m", "type": "Normal"
+        });
+        server.api().create(resource::EVENTS, "default", event).unwrap();
+        let (_, new) = get(&server, "/apis/events.k8s.io/v1/namespaces/default/events/e", "").await;
+        assert_eq!((&new["note"], &new["regarding"]["name"]), (&json!("m"), &json!("p")));
+        assert_eq!(new["apiVersion"], json!("events.k8s.io/v1"));
+        let newer = json!({ "metadata": { "name": "n" }, "note": "later", "regarding": { "name": "q" } }).to_string();
+        let uri = "/apis/events.k8s.io/v1/namespaces/default/events";
+        let (code, text, _) =
+            send(&server, request("POST", uri, &[("content-type", "application/json")], &newer)).await;
+        assert_eq!(code, 201, "{text}");
+        let core = server.api().get(resource::EVENTS, "default", "n").unwrap();
+        assert_eq!((&core["message"], &core["involvedObject"]["name"]), (&json!("later"), &json!("q")));
+    });
+}
+
+#[test]
+fn the_open_api_documents_name_types_and_the_parameters_kubectl_looks_for() {
+    paused(async {
+        let server = server();
+        let (_, index) = get(&server, "/openapi/v3", "").await;
+        let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
+        let (_, apps) = get(&server, &url, "").await;
+        let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+        let names: Vec<_> =
+            patch["parameters"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert!(names.contains(&"fieldValidation"), "{names:?}");
+        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], json!("Deployment"));
+        let containers = &apps["components"]["schemas"]["PodSpec"]["properties"]["containers"];
+        assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
+    });
+}
