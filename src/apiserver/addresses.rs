@@ -22,7 +22,8 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Gives a new service its address; one that it asks for, if it is free.
+    /// Gives a new service its address; one that it asks for, if it is free. What is allocated is nobody's field, so this comes
+    /// after the fields have found their owners.
     pub fn assign(&mut self, service: &mut Value) -> Result<(), Status> {
         let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return Ok(()) };
@@ -47,6 +48,8 @@ impl Addresses {
                 asked.to_owned()
             }
         };
+        spec.entry("ipFamilies").or_insert_with(|| json!(["IPv4"]));
+        spec.entry("ipFamilyPolicy").or_insert_with(|| json!("SingleStack"));
         spec.insert("clusterIPs".to_owned(), json!([address]));
         spec.insert("clusterIP".to_owned(), json!(address));
         if wants_port {

@@ -63,6 +63,9 @@ fn complete(state: &mut State, kind: &Kind, object: &mut Value) -> Result<(), St
     if kind.key == resource::SERVICES {
         state.addresses.assign(object)?;
     }
+    if kind.key == resource::NAMESPACES {
+        object["spec"] = json!({ "finalizers": ["kubernetes"] });
+    }
     let status = match kind.key.as_str() {
         resource::CUSTOM_RESOURCE_DEFINITIONS => Some(crd::status(object, &state.kinds, &state.now())),
         key => defaults::initial_status(key, object),

@@ -109,8 +109,11 @@ pub(super) fn replace(
     }
     meta::keep(current, &mut object, "resourceVersion");
     meta::set(&mut object, "name", meta::text(current, "name"));
-    if kind.key == resource::SERVICES {
-        addresses::keep(current, &mut object);
+    match kind.key.as_str() {
+        resource::SERVICES => addresses::keep(current, &mut object),
+        // The finalizers of a namespace are the server's.
+        resource::NAMESPACES => set_or_remove(&mut object, "spec", current.get("spec").cloned()),
+        _ => {}
     }
     prepare::fill(kind, &mut object);
     own(write, (current, &mut object), ownership, &state.now())?;

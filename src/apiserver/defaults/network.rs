@@ -14,9 +14,6 @@ pub fn namespace(root: &mut Object) {
             labels.insert("kubernetes.io/metadata.name".to_owned(), Value::String(name));
         }
     }
-    if let Some(spec) = object_or_new(root, "spec") {
-        absent(spec, "finalizers", json!(["kubernetes"]));
-    }
 }
 
 /// Everything but the address, which the store allocates.
@@ -29,8 +26,6 @@ pub fn service(root: &mut Object) {
     }
     let kind = text(spec, "type").to_owned();
     if kind != "ExternalName" {
-        absent(spec, "ipFamilies", json!(["IPv4"]));
-        absent(spec, "ipFamilyPolicy", "SingleStack");
         absent(spec, "internalTrafficPolicy", "Cluster");
     }
     if kind == "NodePort" || kind == "LoadBalancer" {

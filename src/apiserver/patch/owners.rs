@@ -118,7 +118,7 @@ impl Owners {
 
     /// Writes the entries into the object: appliers first, then by time and name.
     pub fn put(mut self, object: &mut Value) {
-        self.entries.retain(|it| !it.fields.is_empty() || it.apply);
+        self.entries.retain(|it| !it.fields.is_empty());
         self.merge_ancient();
         self.entries.sort_by(|a, b| {
             let key = |it: &Entry| (!it.apply, it.time.clone(), it.manager.clone(), it.api_version.clone());

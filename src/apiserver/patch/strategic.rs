@@ -37,12 +37,10 @@ fn merge_map(schema: &Schema, target: Value, mut patch: Map<String, Value>) -> R
         map.retain(|key, _| kept.iter().any(|it| it.as_str() == Some(key)));
     }
     let any = Schema::default();
-    let mut orders = Vec::new();
+    let orders = orders(schema, &map, &mut patch);
     for (key, value) in patch {
         if let Some(field) = key.strip_prefix(DELETE_FROM) {
             remove_scalars(map.get_mut(field), &value);
-        } else if let Some(field) = key.strip_prefix(ORDER) {
-            orders.push((field.to_owned(), value));
         } else if value.is_null() {
             map.shift_remove(&key);
         } else {
@@ -57,13 +55,34 @@ fn merge_map(schema: &Schema, target: Value, mut patch: Map<String, Value>) -> R
             map.insert(key, merged);
         }
     }
-    for (field, order) in orders {
-        let of = known(schema, &field, &any);
-        if let (Some(Value::Array(items)), Value::Array(order)) = (map.get_mut(&field), order) {
-            sort(of, items, &order);
+    for Order { field, wished, before } in orders {
+        if let Some(Value::Array(items)) = map.get_mut(&field) {
+            sort(known(schema, &field, &any), items, &wished, &before);
         }
     }
     Ok(Value::Object(map))
+}
+
+/// An order that the patch asks for, and the one that was there before.
+struct Order {
+    field: String,
+    wished: Vec<Value>,
+    before: Vec<Value>,
+}
+
+/// Takes the order directives out of the patch.
+fn orders(schema: &Schema, map: &Map<String, Value>, patch: &mut Map<String, Value>) -> Vec<Order> {
+    let any = Schema::default();
+    let keys: Vec<_> = patch.keys().filter(|it| it.starts_with(ORDER)).cloned().collect();
+    let taken = keys.into_iter().filter_map(|key| {
+        let wished = patch.shift_remove(&key)?;
+        let field = key.strip_prefix(ORDER)?.to_owned();
+        let of = known(schema, &field, &any);
+        let list =
+            |value: Option<&Value>| value.and_then(Value::as_array).map_or_else(Vec::new, |it| identities(of, it));
+        Some(Order { wished: list(Some(&wished)), before: list(map.get(&field)), field })
+    });
+    taken.collect()
 }
 
 /// Without directives, as a value that replaces.
@@ -109,6 +128,7 @@ fn merge_list(schema: &Schema, old: Option<Value>, patch: Vec<Value>) -> Result<
         let rest = patch.into_iter().filter(|it| directive(it) != "replace");
         return Ok(plain(Value::Array(rest.collect())));
     }
+    let (before, wished) = (identities(schema, &items), identities(schema, &patch));
     for item in patch {
         let Some(identity) = item.get(key).cloned() else {
             let message = format!("map: {item} does not contain declared merge key: {key}");
@@ -121,6 +141,7 @@ fn merge_list(schema: &Schema, old: Option<Value>, patch: Vec<Value>) -> Result<
             (_, None) => items.push(apply(of, Value::Object(Map::new()), item)?),
         }
     }
+    sort(schema, &mut items, &wished, &before);
     Ok(Value::Array(items))
 }
 
@@ -128,25 +149,34 @@ fn directive(item: &Value) -> &str {
     item.get("$patch").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Puts the items into the wished order; those that the order does not name stay behind the neighbour that they followed.
-fn sort(schema: &Schema, items: &mut Vec<Value>, order: &[Value]) {
-    let key = schema.merge_key.as_deref();
-    let identity = |it: &Value| match key {
-        Some(key) => it.get(key).cloned().unwrap_or_default(),
-        None => it.clone(),
-    };
-    let wished: Vec<Value> = order.iter().map(identity).collect();
-    let place = |it: &Value| wished.iter().position(|wish| *wish == identity(it));
-    // Each item's rank: its own in the order, or that of the named item before it.
-    let mut last = None;
-    let mut ranked: Vec<(Option<usize>, bool, Value)> = Vec::with_capacity(items.len());
-    for item in items.drain(..) {
-        let own = place(&item);
-        if own.is_some() {
-            last = own;
-        }
-        ranked.push((last, own.is_none(), item));
+fn identity(schema: &Schema, item: &Value) -> Value {
+    match &schema.merge_key {
+        Some(key) => item.get(key).cloned().unwrap_or_default(),
+        None => item.clone(),
     }
-    ranked.sort_by_key(|(rank, follows, _)| (*rank, *follows));
-    items.extend(ranked.into_iter().map(|(_, _, item)| item));
+}
+
+fn identities(schema: &Schema, items: &[Value]) -> Vec<Value> {
+    items.iter().map(|it| identity(schema, it)).collect()
+}
+
+/// Puts the items into the wished order. Items that the order does not name keep their place among those that were there
+/// before; new items come first, as on the real server.
+fn sort(schema: &Schema, items: &mut Vec<Value>, wished: &[Value], before: &[Value]) {
+    let place = |list: &[Value], item: &Value| {
+        let own = identity(schema, item);
+        list.iter().position(|it| *it == own)
+    };
+    let (mut named, others): (Vec<_>, Vec<_>) = items.drain(..).partition(|it| place(wished, it).is_some());
+    named.sort_by_key(|it| place(wished, it));
+    let mut others = others.into_iter().peekable();
+    for item in named {
+        if let Some(at) = place(before, &item) {
+            while let Some(other) = others.next_if(|it| place(before, it).is_some_and(|it| it < at)) {
+                items.push(other);
+            }
+        }
+        items.push(item);
+    }
+    items.extend(others);
 }

@@ -143,7 +143,11 @@ fn normal(value: &mut Value) {
             for key in ["uid", "resourceVersion", "creationTimestamp", "time", "clusterIP", "clusterIPs", "continue"] {
                 map.remove(key);
             }
-            map.values_mut().for_each(normal);
+            let entries = map.get_mut("managedFields").and_then(Value::as_array_mut);
+            entries
+                .into_iter()
+                .for_each(|it| it.sort_by_key(|it| (it["manager"].to_string(), it["subresource"].to_string())));
+            map.iter_mut().filter(|(key, _)| *key != "fieldsV1").for_each(|(_, it)| normal(it));
             map.retain(|_, it| !it.is_null() && *it != json!({}) && *it != json!(""));
         }
         Value::Array(items) => items.iter_mut().for_each(normal),

@@ -131,7 +131,7 @@ fn a_strategic_patch_merges_lists_by_their_keys() {
         (
             "another container",
             json!({ "containers": [{ "name": "more", "image": "i" }] }),
-            "/containers/2/name",
+            "/containers/0/name",
             json!("more"),
         ),
         (
