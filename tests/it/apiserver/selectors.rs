@@ -1,7 +1,7 @@
 //! Label and field selectors: what they match, and what is refused in which words.
 
 use super::support::{names, paused, server};
-use coalmine::apiserver::{LabelSelector, ListOptions, resource};
+use coalmine::apiserver::{DeleteOptions, LabelSelector, ListOptions, resource};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -103,7 +103,7 @@ fn pages_show_one_moment_whatever_happens_between_them() {
         };
         let first = page(None).unwrap();
         assert_eq!(first.remaining, Some(3));
-        api.delete(resource::CONFIGMAPS, "default", "c", &Default::default()).unwrap();
+        api.delete(resource::CONFIGMAPS, "default", "c", &DeleteOptions::default()).unwrap();
         api.create(resource::CONFIGMAPS, "default", json!({ "metadata": { "name": "bb" } })).unwrap();
         let second = page(first.continue_).unwrap();
         let third = page(second.continue_.clone()).unwrap();
@@ -127,7 +127,7 @@ fn a_page_of_a_forgotten_moment_is_gone() {
         }
         let options = ListOptions { limit: Some(1), ..ListOptions::default() };
         let first = api.list(resource::CONFIGMAPS, None, &options).unwrap();
-        api.delete(resource::CONFIGMAPS, "default", "a", &Default::default()).unwrap();
+        api.delete(resource::CONFIGMAPS, "default", "a", &DeleteOptions::default()).unwrap();
         server.compact();
         let gone =
             api.list(resource::CONFIGMAPS, None, &ListOptions { continue_: first.continue_, ..options }).unwrap_err();

@@ -1,7 +1,7 @@
 //! The ordinary life of objects.
 
 use super::support::{deployment, manifest, paused, server};
-use coalmine::apiserver::{ListOptions, WatchEventKind, WatchOptions, resource};
+use coalmine::apiserver::{DeleteOptions, ListOptions, WatchEventKind, WatchOptions, resource};
 use futures_util::StreamExt;
 use serde_json::json;
 
@@ -52,7 +52,7 @@ fn a_watch_sees_what_happens_after_the_list_in_order() {
             "Operation cannot be fulfilled on deployments.apps \"b\": the object has been modified; please apply your \
              changes to the latest version and try again"
         );
-        api.delete(resource::DEPLOYMENTS, "default", "b", &Default::default()).unwrap();
+        api.delete(resource::DEPLOYMENTS, "default", "b", &DeleteOptions::default()).unwrap();
         let mut seen = Vec::new();
         for _ in 0..3 {
             let event = watch.next().await.unwrap();

@@ -1,7 +1,9 @@
 //! Watches: list and watch together show every change once, in order; and the contract that client libraries keep.
 
 use super::support::{paused, server};
-use coalmine::apiserver::{Api, LabelSelector, ListOptions, WatchEventKind, WatchOptions, WatchStream, resource};
+use coalmine::apiserver::{
+    Api, DeleteOptions, LabelSelector, ListOptions, WatchEventKind, WatchOptions, WatchStream, resource,
+};
 use futures_util::{FutureExt, StreamExt};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -32,7 +34,7 @@ fn perform(api: &Api, act: &Act) {
     let _ = match act {
         Act::Create(at, on) => api.create(resource::CONFIGMAPS, "default", object(*at, *on)),
         Act::Label(at, on) => api.update(resource::CONFIGMAPS, object(*at, *on)),
-        Act::Delete(at) => api.delete(resource::CONFIGMAPS, "default", &format!("m{at}"), &Default::default()),
+        Act::Delete(at) => api.delete(resource::CONFIGMAPS, "default", &format!("m{at}"), &DeleteOptions::default()),
     };
 }
 
