@@ -21,10 +21,20 @@ pub(crate) fn report(args: &ReportArgs) -> Exit {
 }
 
 /// Reads a whole record; the error is a text for people.
-pub(crate) fn read(record: &Path) -> Result<Vec<Envelope>, String> {
+fn read(record: &Path) -> Result<Vec<Envelope>, String> {
+    match read_as_far_as_possible(record)? {
+        (events, None) => Ok(events),
+        (_, Some(problem)) => Err(problem),
+    }
+}
+
+/// Reads what there is of a record, and what is wrong with the rest, as texts for people.
+pub(crate) fn read_as_far_as_possible(record: &Path) -> Result<(Vec<Envelope>, Option<String>), String> {
     let name = record.display().to_string();
     let file = File::open(record).map_err(|it| format!("coalmine: {name} could not be opened: {it}\n"))?;
-    log::read(BufReader::new(file), &name).map_err(|it| terminal::failure("not a whole run record", &it))
+    let in_words = |it: log::ReadError| terminal::failure("not a whole run record", &it);
+    let (events, problem) = log::read_as_far_as_possible(BufReader::new(file), &name).map_err(in_words)?;
+    Ok((events, problem.map(in_words)))
 }
 
 /// Writes all files of a run and names them.

@@ -114,7 +114,8 @@ fn view_sink(sender: mpsc::SyncSender<Envelope>) -> Sink {
 }
 
 pub(crate) fn view_options(speed: Speed) -> tui::Options {
-    let colours = if terminal::colours() { tui::Colours::default() } else { tui::Colours::None };
+    let (no_color, term) = (std::env::var("NO_COLOR").ok(), std::env::var("TERM").ok());
+    let colours = tui::Colours::of(no_color.as_deref(), term.as_deref());
     tui::Options { title: "coalmine".to_owned(), colours, speed }
 }
 

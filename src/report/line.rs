@@ -272,7 +272,7 @@ fn beside_limit(check: &CheckState) -> String {
 pub fn verdict(state: &LabState, ended: &RunEnded, options: Options) -> String {
     let tone = if ended.as_expected() { Tone::Good } else { Tone::Bad };
     let judged = if ended.as_expected() { "as expected" } else { "NOT as expected" };
-    let head = format!("{} after {}, {judged}", ended.outcome.words(), state.time(state.now_ms));
+    let head = format!("{}, {judged} (scenario time {})", ended.outcome.words(), state.time(state.now_ms));
     let mut text = format!("\n{}\n", painted(&head, tone, options));
     let width = options.width.unwrap_or(usize::MAX);
     for (label, sentence) in [("why", &ended.why), ("next", &ended.next)] {
