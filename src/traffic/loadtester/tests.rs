@@ -329,7 +329,7 @@ fn everything_else_is_refused_with_the_way_out() {
     ] {
         match parse(line) {
             Err(refusal) => {
-                assert!(!expected.is_empty() && refusal.to_string().contains(expected), "{line}: {refusal}")
+                assert!(!expected.is_empty() && refusal.to_string().contains(expected), "{line}: {refusal}");
             }
             Ok(_) => assert!(expected.is_empty(), "{line} should be refused: {expected}"),
         }
