@@ -23,7 +23,6 @@ pub mod detect;
 pub mod hash;
 pub mod hooks;
 mod initialize;
-pub mod live;
 mod messages;
 mod objects;
 pub mod policy;

@@ -1,8 +1,10 @@
 //! Where the weights live: the canary Ingress' annotations, the HTTPRoute's backends, or nowhere.
 
+use super::ask::Settings;
 use super::ask::{Ask, INGRESS_PREFIX, LogLevel, StatusWrite, Write};
 use super::context::Tick;
 use super::objects::{httproute, ingress};
+use super::policy::provider;
 use super::script::{Context, Run, Stop};
 use crate::model::canary::{Canary, Reference};
 use serde_json::{Value, json};
@@ -22,6 +24,30 @@ impl Routes {
     pub(super) const PRIMARY: Self = Self { primary: 100, canary: 0, mirrored: false };
     /// Everything to the canary.
     pub(super) const CANARY: Self = Self { primary: 0, canary: 100, mirrored: false };
+}
+
+/// The object that holds a Canary's weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterObject {
+    pub api_version: &'static str,
+    pub kind: &'static str,
+    pub name: String,
+}
+
+/// The object that a Canary's router reads its weights from; none for `kubernetes`, which has no router, and for
+/// providers that are not known here.
+#[must_use]
+pub fn router_object(canary: &Canary, settings: &Settings) -> Option<RouterObject> {
+    let route = |api_version| RouterObject { api_version, kind: "HTTPRoute", name: canary.service_name().to_owned() };
+    match provider(canary, settings) {
+        "nginx" => {
+            let name = format!("{}-canary", canary.spec.ingress_ref.as_ref()?.name);
+            Some(RouterObject { api_version: "networking.k8s.io/v1", kind: "Ingress", name })
+        }
+        "gatewayapi:v1" => Some(route("gateway.networking.k8s.io/v1")),
+        "gatewayapi:v1beta1" => Some(route("gateway.networking.k8s.io/v1beta1")),
+        _ => None,
+    }
 }
 
 /// The weights (primary, canary; percent) that an object says, where it is the one that holds this Canary's: for those

@@ -1,7 +1,7 @@
 //! Watches the lab's objects and tells what changed. One task a kind; what a change means is a pure function below.
 
 use super::bus::Bus;
-use crate::canary::live;
+use crate::canary::routes;
 use crate::cluster::{Client, Watched};
 use crate::event::{Event, Pod, Reported, RouteChanged, StatusChanged, Workload};
 use crate::model::canary::{Canary, Phase};
@@ -143,25 +143,19 @@ impl Teller for ReportTeller {
 /// The router's live weights, from the object that the provider keeps them in.
 pub(crate) struct RouteTeller {
     canary: Canary,
-    /// The router's object.
-    name: String,
     seen: watch::Sender<Seen>,
     last: Option<RouteChanged>,
 }
 
 impl RouteTeller {
-    pub(crate) fn new(canary: Canary, name: String, seen: watch::Sender<Seen>) -> Self {
-        Self { canary, name, seen, last: None }
+    pub(crate) fn new(canary: Canary, seen: watch::Sender<Seen>) -> Self {
+        Self { canary, seen, last: None }
     }
 }
 
 impl Teller for RouteTeller {
     fn applied(&mut self, object: &Value) -> Vec<Event> {
-        if text(object, "/metadata/name") != self.name {
-            return Vec::new();
-        }
-        let settings = crate::canary::Settings::default();
-        let Some((primary, canary)) = live::weights(&self.canary, &settings, object) else { return Vec::new() };
+        let Some((primary, canary)) = routes::weights_of(&self.canary, object) else { return Vec::new() };
         let now = RouteChanged { primary, canary };
         if self.last.as_ref() == Some(&now) {
             return Vec::new();

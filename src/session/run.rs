@@ -7,7 +7,7 @@ use super::observe::{self, PodTeller, ReportTeller, RouteTeller, Seen, StatusTel
 use super::player::{self, Hands, Played, StepError, TrafficChange};
 use super::setup::{self, SetupError};
 use super::{decide, measure, traffic};
-use crate::canary::live;
+use crate::canary::routes;
 use crate::event::{Event, Note, Outcome, RunEnded, ScenarioStarted, StepState};
 use crate::lab::Lab;
 use crate::model::canary::Canary;
@@ -104,8 +104,8 @@ impl Session {
         self.follow(tasks, watch("apps/v1", "Deployment"), WorkloadTeller::default());
         self.follow(tasks, watch("v1", "Pod"), PodTeller::default());
         let canary = canary_of(plan);
-        if let Some(router) = live::router_object(&canary, &crate::canary::Settings::default()) {
-            let teller = RouteTeller::new(canary, router.name, seen.clone());
+        if let Some(router) = routes::router_object(&canary, &crate::canary::Settings::default()) {
+            let teller = RouteTeller::new(canary, seen.clone());
             self.follow(tasks, watch(router.api_version, router.kind), teller);
         }
     }

@@ -1,5 +1,6 @@
 //! The one integration binary: its dependencies are linked once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails says so by panicking")]
+#![allow(clippy::too_many_lines, reason = "a table of cases is as long as its cases are many")]
 
 mod apiserver;
 mod canary;
