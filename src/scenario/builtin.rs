@@ -10,7 +10,7 @@ static SCENARIOS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 static MANIFESTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/manifests");
 
 /// The order in which they are best met.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 10] = [
     "healthy-release",
     "500-storm",
     "latency-spike",
@@ -20,6 +20,7 @@ const ORDER: [&str; 9] = [
     "gated-release",
     "ab-testing",
     "blue-green",
+    "gateway-storm",
 ];
 
 /// Names of all built-in scenarios: the first to meet first, then by name.

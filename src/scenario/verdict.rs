@@ -85,7 +85,8 @@ fn strikes(facts: &Facts) -> String {
 /// `312 requests harmed in 75 s; from fault to last harmed request 76 s`
 fn harm(facts: &Facts) -> String {
     let Some((first, last)) = facts.harm else { return "no request harmed".to_owned() };
-    let seconds = |from: std::time::Duration| last.saturating_sub(from).as_secs_f64().round();
+    // Parts of a second are dropped, as in every view.
+    let seconds = |from: std::time::Duration| last.saturating_sub(from).as_secs();
     let noun = if facts.harmed == 1 { "request" } else { "requests" };
     let text = format!("{} {noun} harmed in {} s", facts.harmed, seconds(first));
     match facts.fault.filter(|fault| *fault <= last) {

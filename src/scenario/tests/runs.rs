@@ -156,8 +156,8 @@ fn a_storm_is_told_with_value_limit_strikes_and_harm() {
     says(
         &storm(),
         Outcome::RolledBack,
-        "rolled back at 1m45s: success rate 71.43 % < 99 %, 5 of 5 strikes; 7 requests harmed in 76 s; \
-         from fault to last harmed request 76 s",
+        "rolled back at 1m45s: success rate 71.43 % < 99 %, 5 of 5 strikes; 7 requests harmed in 75 s; \
+         from fault to last harmed request 75 s",
         "find the 5xx answers in the logs of 6.9.3, then release another version; 6.9.3 unchanged is not tried again",
     );
 }
