@@ -4,7 +4,7 @@
 use super::Parts;
 use super::part::{Part, refused};
 use super::scrape;
-use crate::metrics::rules::RuleFile;
+use crate::metrics::rules::{Millis, RuleFile, RuleProblem};
 use crate::metrics::{Database, api};
 use crate::sys::clock::Clock;
 use crate::sys::http::{HttpError, Request, Response};
@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 const PORT: u16 = 9090;
-/// `evaluation_interval` of `manifests/prometheus/prometheus.yaml`; groups may name longer ones.
-const EVALUATE_EVERY: Duration = Duration::from_secs(5);
+/// `evaluation_interval` of `manifests/prometheus/prometheus.yaml`, for groups that name none.
+const EVALUATION_INTERVAL_MS: i64 = 5_000;
+/// How often it is looked which groups are due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How rule files are called in the container's configuration folder.
 const RULE_FILES: &str = ".rules.yml";
 /// Exit code for a configuration that cannot be loaded.
@@ -50,18 +52,20 @@ fn load_rules(database: &Database, container: &ContainerSpec) -> Result<(), Star
             all.groups.extend(file.groups);
         }
     }
-    let problems = |all: Vec<crate::metrics::rules::RuleProblem>| {
-        let lines: Vec<String> =
-            all.iter().map(|it| format!("{}, rule {}: {}", it.group, it.rule, it.reason)).collect();
-        StartError { exit_code: EXIT_BAD_CONFIG, message: lines.join("; ") }
-    };
-    database.load_rules(all).map_err(problems)
+    for group in &mut all.groups {
+        group.interval.get_or_insert(Millis(EVALUATION_INTERVAL_MS));
+    }
+    database.load_rules(all).map_err(|problems| {
+        let line = |it: &RuleProblem| format!("{}, rule {}: {}", it.group, it.rule, it.reason);
+        let message = problems.iter().map(line).collect::<Vec<_>>().join("; ");
+        StartError { exit_code: EXIT_BAD_CONFIG, message }
+    })
 }
 
 async fn evaluate(database: Database, clock: Clock) {
     let mut next = clock.elapsed();
     loop {
-        next += EVALUATE_EVERY;
+        next += LOOK_EVERY;
         clock.sleep_until(next).await;
         database.evaluate_rules(clock.now().as_millisecond());
     }

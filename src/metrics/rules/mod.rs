@@ -9,7 +9,7 @@ mod template;
 
 pub use alert::{Alert, AlertState};
 pub(crate) use file::parse_duration;
-pub use file::{GroupSpec, RuleFile, RuleSpec};
+pub use file::{GroupSpec, Millis, RuleFile, RuleSpec};
 
 use super::labels::{Labels, METRIC_NAME};
 use super::promql::{Query, Sample, Value};
