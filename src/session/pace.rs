@@ -66,9 +66,7 @@ impl Control {
                     out.push(command);
                 }
             }
-            let quitting = out.iter().any(|it| matches!(it, Command::Quit));
             match state.wait_for(now) {
-                _ if quitting => return out,
                 Wait::Go => return out,
                 Wait::ForPerson => {
                     state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +97,13 @@ impl State {
             Command::Resume => self.paused = false,
             Command::Step { millis } => self.allowed_until = now + Duration::from_millis(millis),
             Command::Speed(speed) => self.speed = speed,
-            Command::OpenGate | Command::CloseGate | Command::RollBack | Command::Quit => return false,
+            Command::Quit => {
+                // What is left to do is taking the lab down: nobody wants to watch that at a speed.
+                self.paused = false;
+                self.speed = Speed::Max;
+                return false;
+            }
+            Command::OpenGate | Command::CloseGate | Command::RollBack => return false,
         }
         self.anchor = None;
         true
@@ -173,6 +177,7 @@ mod tests {
         control.send(Command::Pause);
         control.send(Command::Quit);
         assert_eq!(control.hold(SECOND), [Command::Quit]);
+        assert!(control.hold(SECOND * 1000).is_empty(), "nor is the taking down of the lab");
     }
 
     #[test]

@@ -130,6 +130,19 @@ fn a_latency_spike_is_rolled_back_by_the_duration_check() {
 }
 
 #[test]
+fn every_built_in_scenario_goes_as_it_expects() {
+    let listed = Command::cargo_bin("coalmine").unwrap().args(["scenarios", "list"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let names: Vec<&str> = listed.lines().filter_map(|it| it.split_whitespace().next()).collect();
+    assert!(names.len() >= 9, "{listed}");
+    for name in names {
+        let run = Run::of(name, &[]);
+        assert_eq!(run.exit, 0, "{name}\n{}{}", run.stdout, run.stderr);
+        assert!(run.stderr.is_empty(), "{name} warns: {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_run_leaves_all_its_files_and_they_can_be_made_again_from_the_record() {
     let run = Run::of("500-storm", &[]);
     let again = tempfile::tempdir().unwrap();
@@ -207,6 +220,30 @@ fn an_expectation_that_is_not_met_is_exit_code_1_and_says_what_was_seen() {
     let unmet = run.ended().expectations.into_iter().find(|it| !it.met).unwrap();
     assert!(unmet.text.contains("at most 3 requests") && unmet.seen.contains(" of "), "{unmet:?}");
     assert!(run.file("junit.xml").contains("<failure"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_exit_code_130_and_keeps_its_record() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_coalmine"))
+        .args(["run", "healthy-release", "--speed", "1", "--lines", "--out"])
+        .arg(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first line comes when the run listens to signals already.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:#?}");
+    let record = fs::read(folder.path().join("record.jsonl")).unwrap();
+    let events = log::read(record.as_slice(), "record.jsonl").unwrap();
+    let Event::RunEnded(ended) = &events.last().unwrap().event else { panic!("{:?}", events.last()) };
+    assert_eq!(ended.outcome, Outcome::Interrupted);
 }
 
 #[test]
