@@ -10,8 +10,7 @@
 //! requests.with(&["200"]).inc();
 //! assert_eq!(
 //!     registry.encode(),
-//!     "# HELP http_requests_total The total number of HTTP requests.\n\
-//!      # TYPE http_requests_total counter\n\
+//!     "# HELP http_requests_total The total number of HTTP requests.\n# TYPE http_requests_total counter\n\
 //!      http_requests_total{status=\"200\"} 1\n"
 //! );
 //! ```
