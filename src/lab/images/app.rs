@@ -31,26 +31,6 @@ pub(crate) fn podinfo(parts: &Parts, version: &str, container: ContainerSpec) ->
     }
 }
 
-struct Podinfo(DemoApp);
-
-impl Process for Podinfo {
-    fn request(&self, port: u16, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
-        self.0.handle(port, request)
-    }
-
-    fn exited(&self) -> BoxFuture<'static, i32> {
-        self.0.exited()
-    }
-
-    fn terminate(&self) {
-        self.0.terminate();
-    }
-
-    fn kill(&self) {
-        self.0.kill();
-    }
-}
-
 pub(crate) fn load_tester(parts: &Parts, container: ContainerSpec) -> Result<Arc<dyn Process>, StartError> {
     let http = parts.network.seen_from(&container.namespace);
     let written = container.command.into_iter().skip(1).chain(container.args);
@@ -61,22 +41,30 @@ pub(crate) fn load_tester(parts: &Parts, container: ContainerSpec) -> Result<Arc
     }
 }
 
-struct Tester(LoadTester);
+/// The data plane does not know the kubelet, so its processes are wrapped: the calls are the same by name.
+macro_rules! process {
+    ($wrapper:ident($inner:ty)) => {
+        struct $wrapper($inner);
 
-impl Process for Tester {
-    fn request(&self, port: u16, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
-        self.0.handle(port, request)
-    }
+        impl Process for $wrapper {
+            fn request(&self, port: u16, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
+                self.0.handle(port, request)
+            }
 
-    fn exited(&self) -> BoxFuture<'static, i32> {
-        self.0.exited()
-    }
+            fn exited(&self) -> BoxFuture<'static, i32> {
+                self.0.exited()
+            }
 
-    fn terminate(&self) {
-        self.0.terminate();
-    }
+            fn terminate(&self) {
+                self.0.terminate();
+            }
 
-    fn kill(&self) {
-        self.0.kill();
-    }
+            fn kill(&self) {
+                self.0.kill();
+            }
+        }
+    };
 }
+
+process!(Podinfo(DemoApp));
+process!(Tester(LoadTester));
