@@ -114,9 +114,7 @@ fn view_sink(sender: mpsc::SyncSender<Envelope>) -> Sink {
 }
 
 pub(crate) fn view_options(speed: Speed) -> tui::Options {
-    let (no_color, term) = (std::env::var("NO_COLOR").ok(), std::env::var("TERM").ok());
-    let colours = tui::Colours::of(no_color.as_deref(), term.as_deref());
-    tui::Options { title: "coalmine".to_owned(), colours, speed }
+    tui::Options { title: "coalmine".to_owned(), colours: terminal::colours(), speed }
 }
 
 /// The exit code, and the verdict where it has not been printed yet.

@@ -3,6 +3,7 @@
 use super::Exit;
 use super::scenarios::Output;
 use crate::report::line::Options;
+use crate::tui::Colours;
 use std::io::{self, IsTerminal, Write};
 
 /// Prints both texts. A reader that has gone away (`| head`) is no error.
@@ -48,12 +49,13 @@ pub(crate) fn line_options() -> Options {
         return Options::PLAIN;
     }
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    Options { width, colours: colours(), ascii: is_dumb() }
+    Options { width, colours: colours() != Colours::None, ascii: is_dumb() }
 }
 
-/// Whether colours may be used: <https://no-color.org>.
-pub(crate) fn colours() -> bool {
-    !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
+/// Which colours may be used, from `NO_COLOR` and `TERM`.
+pub(crate) fn colours() -> Colours {
+    let (no_color, term) = (std::env::var("NO_COLOR").ok(), std::env::var("TERM").ok());
+    Colours::of(no_color.as_deref(), term.as_deref())
 }
 
 fn is_dumb() -> bool {

@@ -111,14 +111,12 @@ impl Client {
         subresource: Option<&str>,
         patch: &Value,
     ) -> Result<Value, ClusterError> {
-        let path = self.path(object, subresource).await?;
-        self.write(Method::PATCH, &path, MERGE_PATCH, patch).await
+        self.patch(object, subresource, MERGE_PATCH, patch).await
     }
 
     /// Strategic merge: as a merge patch, but lists of built-in kinds merge by their keys (containers by `name`, …).
     pub async fn strategic_patch(&self, object: &ObjectRef, patch: &Value) -> Result<Value, ClusterError> {
-        let path = self.path(object, None).await?;
-        self.write(Method::PATCH, &path, STRATEGIC_PATCH, patch).await
+        self.patch(object, None, STRATEGIC_PATCH, patch).await
     }
 
     /// RFC 6902: a list of operations that apply all or none.
@@ -128,8 +126,18 @@ impl Client {
         subresource: Option<&str>,
         patch: &Value,
     ) -> Result<Value, ClusterError> {
+        self.patch(object, subresource, JSON_PATCH, patch).await
+    }
+
+    async fn patch(
+        &self,
+        object: &ObjectRef,
+        subresource: Option<&str>,
+        content_type: &'static str,
+        patch: &Value,
+    ) -> Result<Value, ClusterError> {
         let path = self.path(object, subresource).await?;
-        self.write(Method::PATCH, &path, JSON_PATCH, patch).await
+        self.write(Method::PATCH, &path, content_type, patch).await
     }
 
     /// Server-side apply: `object` holds exactly the fields that `field_manager` wants. `force` takes fields from others.

@@ -18,8 +18,8 @@ type Gateways = BTreeSet<(String, String)>;
 
 /// Answers Gateways and HTTPRoutes until it is aborted.
 pub(crate) async fn answer(cluster: Client, clock: Clock) {
-    let mut gateways = std::pin::pin!(cluster.clone().watch(API_VERSION, "Gateway", None, None));
-    let mut routes = std::pin::pin!(cluster.clone().watch(API_VERSION, "HTTPRoute", None, None));
+    let mut gateways = cluster.watch(API_VERSION, "Gateway", None, None);
+    let mut routes = cluster.watch(API_VERSION, "HTTPRoute", None, None);
     let mut known = Gateways::new();
     let mut waiting: Vec<Value> = Vec::new();
     loop {

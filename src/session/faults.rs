@@ -63,7 +63,7 @@ pub(crate) async fn keep(
     bus: Bus,
     mut orders: mpsc::Receiver<Order>,
 ) {
-    let mut pods = std::pin::pin!(cluster.clone().watch("v1", "Pod", Some(&namespace), None));
+    let mut pods = cluster.watch("v1", "Pod", Some(&namespace), None);
     let mut faults = Faults {
         cluster,
         namespace: namespace.clone(),
@@ -83,7 +83,11 @@ pub(crate) async fn keep(
             Some(change) = pods.next() => match change {
                 Watched::Applied(pod) => faults.see(&pod),
                 Watched::Deleted(pod) => faults.forget(&pod),
-                Watched::Restarted(all) => all.iter().for_each(|pod| faults.see(pod)),
+                Watched::Restarted(all) => {
+                    // Whatever is not listed is gone.
+                    faults.pods.clear();
+                    all.iter().for_each(|pod| faults.see(pod));
+                }
             },
         }
         faults.reach_new_pods().await;

@@ -7,7 +7,7 @@ use crate::event::{Event, Pod, Reported, RouteChanged, StatusChanged, Workload};
 use crate::model::canary::{Canary, Phase};
 use futures_util::StreamExt;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::watch;
 
 /// What steps and the end of a run wait for.
@@ -28,12 +28,16 @@ pub(crate) struct Watch {
 
 /// Follows one kind until the run ends.
 pub(crate) async fn follow(cluster: Client, namespace: String, watch: Watch, bus: Bus, mut teller: impl Teller) {
-    let mut changes = std::pin::pin!(cluster.watch(watch.api_version, watch.kind, Some(&namespace), None));
+    let mut changes = cluster.watch(watch.api_version, watch.kind, Some(&namespace), None);
     while let Some(change) = changes.next().await {
         let told = match change {
             Watched::Applied(object) => teller.applied(&object),
             Watched::Deleted(object) => teller.deleted(&object),
-            Watched::Restarted(objects) => objects.iter().flat_map(|it| teller.applied(it)).collect(),
+            Watched::Restarted(objects) => {
+                let names = objects.iter().map(|it| text(it, "/metadata/name")).collect();
+                let gone = teller.only(&names);
+                gone.into_iter().chain(objects.iter().flat_map(|it| teller.applied(it))).collect()
+            }
         };
         for event in told {
             bus.publish(event);
@@ -46,6 +50,11 @@ pub(crate) trait Teller {
     fn applied(&mut self, object: &Value) -> Vec<Event>;
 
     fn deleted(&mut self, _object: &Value) -> Vec<Event> {
+        Vec::new()
+    }
+
+    /// The watch began anew: objects that are not named here went meanwhile.
+    fn only(&mut self, _names: &BTreeSet<&str>) -> Vec<Event> {
         Vec::new()
     }
 }
@@ -138,6 +147,11 @@ impl Teller for ReportTeller {
         self.told.remove(text(object, "/metadata/name"));
         Vec::new()
     }
+
+    fn only(&mut self, names: &BTreeSet<&str>) -> Vec<Event> {
+        self.told.retain(|name, _| names.contains(name.as_str()));
+        Vec::new()
+    }
 }
 
 /// The router's live weights, from the object that the provider keeps them in.
@@ -202,9 +216,16 @@ impl Teller for PodTeller {
     }
 
     fn deleted(&mut self, object: &Value) -> Vec<Event> {
-        let Some(pod) = self.0.remove(text(object, "/metadata/name")) else { return Vec::new() };
-        vec![Event::Pod(Pod { ready: false, state: "Gone".to_owned(), ..pod })]
+        self.0.remove(text(object, "/metadata/name")).map(gone).into_iter().collect()
     }
+
+    fn only(&mut self, names: &BTreeSet<&str>) -> Vec<Event> {
+        self.0.extract_if(.., |name, _| !names.contains(name.as_str())).map(|(_, pod)| gone(pod)).collect()
+    }
+}
+
+fn gone(pod: Pod) -> Event {
+    Event::Pod(Pod { ready: false, state: "Gone".to_owned(), ..pod })
 }
 
 fn condition_is_true(object: &Value, kind: &str) -> bool {
@@ -257,6 +278,17 @@ mod tests {
         for (pod, state) in [(waiting, "ImagePullBackOff"), (going, "Terminating"), (running, "Running")] {
             assert_eq!(pod_state(&pod), state);
         }
+    }
+
+    #[test]
+    fn a_pod_that_went_while_nobody_watched_is_told_when_the_watch_begins_anew() {
+        let mut teller = PodTeller::default();
+        for name in ["a", "b"] {
+            teller.applied(&json!({"metadata": {"name": name}, "status": {"phase": "Running"}}));
+        }
+        let told = teller.only(&["b"].into());
+        assert!(matches!(&told[..], [Event::Pod(pod)] if pod.name == "a" && pod.state == "Gone"), "{told:?}");
+        assert!(teller.only(&["b"].into()).is_empty(), "and told once");
     }
 
     #[test]

@@ -37,9 +37,9 @@ type Objects = BTreeMap<(String, String), Value>;
 
 /// Gives the router a new table with every change of an Ingress or HTTPRoute.
 async fn follow_routes(cluster: Client, router: Router) {
-    let watch = |api_version, kind| cluster.clone().watch(api_version, kind, None, None);
-    let mut ingresses = std::pin::pin!(watch("networking.k8s.io/v1", "Ingress"));
-    let mut routes = std::pin::pin!(watch("gateway.networking.k8s.io/v1", "HTTPRoute"));
+    let watch = |api_version, kind| cluster.watch(api_version, kind, None, None);
+    let mut ingresses = watch("networking.k8s.io/v1", "Ingress");
+    let mut routes = watch("gateway.networking.k8s.io/v1", "HTTPRoute");
     let (mut known_ingresses, mut known_routes) = (Objects::new(), Objects::new());
     loop {
         tokio::select! {
