@@ -6,6 +6,7 @@ mod apiserver;
 mod canary;
 mod controller;
 mod metrics;
+mod real;
 mod runs;
 mod scenario;
 mod tidy;

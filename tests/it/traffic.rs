@@ -3,4 +3,4 @@
 mod chain;
 mod loadtester;
 mod podinfo;
-mod real;
+mod program;

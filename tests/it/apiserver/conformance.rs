@@ -1,121 +1,20 @@
 //! One body, two arms: the same requests to kube-apiserver and to the embedded server, and the same answers.
 //!
-//! It needs `etcd` and `kube-apiserver` on PATH or in /var/cache/rig/bin (`rig/up tools`) and is skipped, loudly, where they
-//! are missing.
+//! It needs `etcd` and `kube-apiserver` on PATH and is skipped, loudly, where they are missing.
 
 use super::support::{deployment, server};
+use crate::real::KubeApi;
 use axum::body::{Body, to_bytes};
 use coalmine::apiserver::Server;
 use serde_json::{Value, json};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 use tower::ServiceExt;
-
-/// How long the real server may take to become ready.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = std::env::split_paths(&path).chain([PathBuf::from("/var/cache/rig/bin")]);
-    dirs.map(|it| it.join(name)).find(|it| it.is_file())
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A kube-apiserver with its etcd, gone with this value.
-struct Real {
-    etcd: Child,
-    server: Child,
-    url: String,
-    _dir: tempfile::TempDir,
-}
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        for child in [&mut self.server, &mut self.etcd] {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn spawn(binary: &Path, dir: &Path, args: &[String]) -> Child {
-    let log = std::fs::File::create(dir.join(format!("{}.log", binary.file_name().unwrap().display()))).unwrap();
-    let mut command = Command::new(binary);
-    command.current_dir(dir).args(args).stdout(Stdio::null()).stderr(log);
-    command.spawn().unwrap()
-}
-
-impl Real {
-    fn start() -> Option<Self> {
-        let (etcd, server) = (find("etcd")?, find("kube-apiserver")?);
-        let dir = tempfile::tempdir().unwrap();
-        let key = dir.path().join("sa.key");
-        let made =
-            Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
-        match made {
-            Ok(status) if status.success() => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
-            other => panic!("openssl: {other:?}"),
-        }
-        std::fs::write(dir.path().join("tokens.csv"), "tok,admin,1,system:masters\n").unwrap();
-        let (client, peer, port) = (free_port(), free_port(), free_port());
-        let at = |port: u16| format!("http://127.0.0.1:{port}");
-        let etcd_args = [
-            "--data-dir=data".to_owned(),
-            format!("--listen-client-urls={}", at(client)),
-            format!("--advertise-client-urls={}", at(client)),
-            format!("--listen-peer-urls={}", at(peer)),
-            format!("--initial-advertise-peer-urls={}", at(peer)),
-            format!("--initial-cluster=default={}", at(peer)),
-        ];
-        let etcd = spawn(&etcd, dir.path(), &etcd_args);
-        let mut args: Vec<String> = [
-            "--bind-address=127.0.0.1",
-            "--cert-dir=certs",
-            "--service-cluster-ip-range=10.96.0.0/12",
-            "--token-auth-file=tokens.csv",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-account-key-file=sa.key",
-            "--service-account-signing-key-file=sa.key",
-            "--disable-admission-plugins=ServiceAccount",
-            "--authorization-mode=AlwaysAllow",
-        ]
-        .map(str::to_owned)
-        .into();
-        args.push(format!("--etcd-servers={}", at(client)));
-        args.push(format!("--secure-port={port}"));
-        let server = spawn(&server, dir.path(), &args);
-        Some(Self { etcd, server, url: format!("https://127.0.0.1:{port}"), _dir: dir })
-    }
-
-    async fn wait(&self, client: &reqwest::Client) {
-        let ready = async {
-            loop {
-                let answer = client.get(format!("{}/readyz", self.url)).bearer_auth("tok").send().await;
-                let ok = answer.is_ok_and(|it| it.status() == 200);
-                let namespace = format!("{}/api/v1/namespaces/default", self.url);
-                let there = client.get(namespace).bearer_auth("tok").send().await.is_ok_and(|it| it.status() == 200);
-                if ok && there {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, ready).await.expect("kube-apiserver becomes ready");
-    }
-}
 
 /// One request: method, path, media type, body.
 struct Ask(&'static str, String, &'static str, Value);
 
-async fn ask_real(real: &Real, client: &reqwest::Client, ask: &Ask) -> (u16, Value) {
+async fn ask_real(real: &KubeApi, client: &reqwest::Client, ask: &Ask) -> (u16, Value) {
     let method = ask.0.parse::<reqwest::Method>().unwrap();
-    let mut request = client.request(method, format!("{}{}", real.url, ask.1)).bearer_auth("tok");
+    let mut request = client.request(method, format!("{}{}", real.url, ask.1)).bearer_auth(KubeApi::TOKEN);
     request = request.header("user-agent", "arm/1").header("content-type", ask.2);
     if !ask.3.is_null() {
         request = request.body(ask.3.to_string());
@@ -230,15 +129,12 @@ fn others() -> Vec<Ask> {
 
 #[test]
 fn the_real_server_and_ours_answer_alike() {
-    let Some(real) = Real::start() else {
-        eprintln!("SKIPPED: etcd, kube-apiserver and openssl are not all here; `rig/up tools` builds the first two");
-        return;
-    };
+    let Some(real) = KubeApi::start() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().danger_accept_invalid_certs(true).no_proxy().build().unwrap();
-        real.wait(&client).await;
+        real.ready(&client).await;
         let ours = server();
         let mut wrong = Vec::new();
         for ask in deployments().iter().chain(&others()) {

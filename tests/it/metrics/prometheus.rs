@@ -31,12 +31,6 @@ impl Drop for Prometheus {
     }
 }
 
-/// Where a program lies, if it is on PATH.
-pub fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
-}
-
 impl Prometheus {
     pub async fn start(program: PathBuf) -> io::Result<Self> {
         // The client wants a TLS provider even where it never speaks TLS; a second one is refused, which is fine.

@@ -1,6 +1,7 @@
 //! The load tester held against Flagger's: the same webhooks, the same answers.
 
-use super::real::{self, find};
+use super::program;
+use crate::real::{find, free_port};
 use coalmine::sys::clock::Clock;
 use coalmine::sys::http::{Http, HttpError, Request, Response};
 use coalmine::traffic::loadtester::{LoadTester, LoadTesterSpec};
@@ -82,16 +83,16 @@ fn cases() -> Vec<(&'static str, &'static str, String)> {
 #[tokio::test]
 async fn every_answer_is_the_real_load_testers() {
     let Some(program) = find("loadtester") else { return };
-    let port = real::free_port();
+    let port = free_port();
     let args = |port: u16| {
         vec![format!("-port={port}"), "-log-level=error".to_owned(), "-namespace-regexp=^(test|)$".to_owned()]
     };
-    let theirs = real::start(&program, &args(port), port).await;
+    let theirs = program::start(&program, &args(port), port).await;
     let spec = LoadTesterSpec { args: args(8080), pod: "loadtester-1".to_owned() };
     let tester = LoadTester::start(spec, Arc::new(Nobody), Clock::wall()).unwrap();
     for (method, path, body) in cases() {
         let expected =
-            real::send(theirs.port, method, path, &[], &body).await.map(|answer| (answer.status, answer.body));
+            program::send(theirs.port, method, path, &[], &body).await.map(|answer| (answer.status, answer.body));
         let request = http::Request::builder().method(method).uri(path).body(body.clone().into()).unwrap();
         let answered = tester.handle(8080, request).await.ok();
         let answered = answered.map(|it| (it.status().as_u16(), String::from_utf8(it.body().to_vec()).unwrap()));

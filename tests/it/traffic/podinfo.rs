@@ -1,6 +1,7 @@
 //! The demo app held against the real podinfo: the same requests, the same answers and metrics.
 
-use super::real::{self, Answer, comparable, find};
+use super::program::{self, Answer, comparable};
+use crate::real::{find, free_port};
 use coalmine::sys::clock::Clock;
 use coalmine::sys::rng::Seed;
 use coalmine::traffic::demo::{DemoApp, DemoSpec};
@@ -98,7 +99,7 @@ fn normal(answer: Option<Answer>) -> Option<Answer> {
 async fn every_answer_is_podinfos() {
     let Some(program) = find("podinfo") else { return };
     let data = tempfile::tempdir().unwrap();
-    let (port, metrics_port) = (real::free_port(), real::free_port());
+    let (port, metrics_port) = (free_port(), free_port());
     let args = |port: u16, metrics_port: u16, data: &str| {
         let text = [
             format!("--port={port}"),
@@ -109,7 +110,7 @@ async fn every_answer_is_podinfos() {
         ];
         text.to_vec()
     };
-    let theirs = real::start(&program, &args(port, metrics_port, data.path().to_str().unwrap()), port).await;
+    let theirs = program::start(&program, &args(port, metrics_port, data.path().to_str().unwrap()), port).await;
     let spec = DemoSpec {
         version: "6.9.2".to_owned(),
         args: args(9898, 9797, "/data"),
@@ -120,7 +121,7 @@ async fn every_answer_is_podinfos() {
     let mut different = Vec::new();
     for case in &CASES {
         let (method, path, headers, body) = case;
-        let expected = normal(real::send(theirs.port, method, path, headers, body).await);
+        let expected = normal(program::send(theirs.port, method, path, headers, body).await);
         let answered = normal(ours(&app, 9898, case).await);
         if answered != expected {
             different.push(format!("{case:?}\n     ours: {answered:?}\n  podinfo: {expected:?}"));
@@ -128,10 +129,10 @@ async fn every_answer_is_podinfos() {
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
     for path in ["/healthz", "/nope"] {
-        let expected = normal(real::send(metrics_port, "GET", path, &[], "").await);
+        let expected = normal(program::send(metrics_port, "GET", path, &[], "").await);
         assert_eq!(normal(ours(&app, 9797, &("GET", path, &[], "")).await), expected, "metrics port {path}");
     }
-    let expected = real::send(metrics_port, "GET", "/metrics", &[], "").await.unwrap();
+    let expected = program::send(metrics_port, "GET", "/metrics", &[], "").await.unwrap();
     let exposed = ours(&app, 9797, &("GET", "/metrics", &[], "")).await.unwrap();
     let (ours, theirs) = (families(&exposed.body), families(&expected.body));
     let of_http: BTreeMap<_, _> = theirs.iter().filter(|(name, _)| name.starts_with("http_")).collect();

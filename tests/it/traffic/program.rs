@@ -1,4 +1,4 @@
-//! The real programs, where they are on PATH or in the rig's cache, and a plain HTTP client for them.
+//! A real program on a loopback port, and a plain HTTP client for it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,21 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Where `shared/rig/up tools` puts what it builds.
-const RIG: &str = "/var/cache/rig/bin";
 /// How long a program may take to listen.
 const START: Duration = Duration::from_secs(20);
-
-/// Finds a program; says loudly when there is none, because then a comparison is not made.
-pub fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).chain([PathBuf::from(RIG)]).map(|dir| dir.join(program)).find(|it| it.is_file());
-    if found.is_none() {
-        eprintln!("SKIPPED: no `{program}` on PATH or in {RIG}, so the stand-in is not held against it");
-    }
-    found
-}
 
 /// A running program. Killed when dropped.
 pub struct Program {
@@ -34,11 +21,6 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port that nobody listens on now.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Starts a program and waits until it listens on `port`.
