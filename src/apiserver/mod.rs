@@ -21,6 +21,7 @@ mod meta;
 mod openapi;
 mod options;
 mod patch;
+mod protobuf;
 mod schema;
 mod selector;
 mod server;

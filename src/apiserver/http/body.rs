@@ -1,6 +1,7 @@
-//! Bodies of requests: JSON, or YAML where it is allowed.
+//! Bodies of requests: JSON, YAML, protobuf.
 
 use super::{Call, MAX_BODY_BYTES};
+use crate::apiserver::protobuf;
 use crate::apiserver::status::{Reason, Status};
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
@@ -25,11 +26,12 @@ pub fn object(bytes: &[u8], media: &str, kind: &str) -> Result<Value, Status> {
     match media {
         "" | "application/json" => json(bytes, kind),
         "application/yaml" => yaml(bytes),
+        protobuf::MEDIA_TYPE => protobuf::object(bytes, kind),
         _ => Err(Status::new(
             415,
             Reason::UnsupportedMediaType,
             "the body of the request was in an unknown format - accepted media types include: application/json, \
-             application/yaml",
+             application/yaml, application/vnd.kubernetes.protobuf",
         )),
     }
 }
