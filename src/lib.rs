@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod event;
+pub mod home;
 pub mod lab;
 pub mod metrics;
 pub mod model;

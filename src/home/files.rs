@@ -1,0 +1,55 @@
+//! Small private files: folders of 0700, files of 0600, written whole or not at all.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Makes a folder, and what lies above it, for this user only. A folder that is there stays as it is.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Opens a file for locking; makes it where it is not there.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    private().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// A new, empty file in place of whatever was there.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    remove(path)?;
+    private().write(true).create_new(true).open(path)
+}
+
+/// Puts `bytes` in place of a file at once: who reads it meanwhile sees the old one whole or the new one whole.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    let mut file = create(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)
+}
+
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path).or_else(fine_if_gone)
+}
+
+/// Removes a folder and what is in it; one that is not there is fine.
+pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir_all(path).or_else(fine_if_gone)
+}
+
+fn fine_if_gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}

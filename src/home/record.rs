@@ -1,0 +1,103 @@
+//! What is written down about one lab.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The form of `lab.json`; raised when an older coalmine could misread it.
+pub(super) const VERSION: u32 = 1;
+
+/// One lab, as `lab.json` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// [`VERSION`] of the file's form.
+    pub(super) version: u32,
+    pub kind: LabKind,
+    pub controller: Controller,
+    /// The process that the lab lives in; none for labs that need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// When its making began: RFC 3339, UTC, whole seconds.
+    pub started: String,
+    /// Where a detached lab writes what it has to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
+    /// None while it is being made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Endpoints>,
+}
+
+impl Record {
+    /// A lab whose making begins now.
+    #[must_use]
+    pub fn new(kind: LabKind, controller: Controller, started: String) -> Self {
+        Self { version: VERSION, kind, controller, pid: None, started, log: None, endpoints: None }
+    }
+}
+
+/// What a lab is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabKind {
+    /// A cluster in one process of this program.
+    Embedded,
+}
+
+impl LabKind {
+    /// As `lab.json` and `--lab` spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
+/// Who decides releases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Controller {
+    /// coalmine's own canary controller, inside the lab.
+    #[default]
+    Builtin,
+    /// Somebody else's: the lab has Flagger's CustomResourceDefinitions, and nothing that acts on them.
+    External,
+    /// Flagger itself, installed in the lab.
+    Flagger,
+}
+
+impl Controller {
+    /// As `lab.json` and `--controller` spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Builtin => "builtin",
+            Self::External => "external",
+            Self::Flagger => "flagger",
+        }
+    }
+}
+
+/// How a lab is reached. URLs have no slash at their end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    pub kubernetes: Kubernetes,
+    /// Base URL of the Prometheus API.
+    pub prometheus: String,
+    /// Base URL at which users' requests enter.
+    pub entry: String,
+    /// The canary controller's own metrics, the whole URL; none where the lab has no controller or it cannot be reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
+}
+
+/// How a lab's Kubernetes API is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kubernetes {
+    /// Base URL, for people; clients take the kubeconfig, which has the credentials.
+    pub server: String,
+    /// An absolute path.
+    pub kubeconfig: PathBuf,
+    /// The context of the kubeconfig that means this lab.
+    pub context: String,
+}

@@ -1,0 +1,333 @@
+//! Looking for labs, and claiming a name for one.
+
+use super::files;
+use super::record::{Endpoints, Record, VERSION};
+use super::{LabName, PlaceError, state_folder};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const LABS: &str = "labs";
+const GATE: &str = ".gate";
+const LOCK: &str = "lock";
+const RECORD: &str = "lab.json";
+
+/// Where labs are written down. Cheap to clone; it holds a path and nothing open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    labs: PathBuf,
+}
+
+/// What is known of one lab.
+#[derive(Debug)]
+pub struct Found {
+    pub name: LabName,
+    pub state: State,
+    /// What its maker wrote; the error names the file and says what to do.
+    pub record: Result<Record, HomeError>,
+}
+
+/// How a lab stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Somebody is making it.
+    Starting,
+    /// It can be used.
+    Ready,
+    /// It is written down and not there: its process was killed, or its making was.
+    Stale,
+}
+
+impl State {
+    /// `Starting`, `Ready` or `Stale`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "Starting",
+            Self::Ready => "Ready",
+            Self::Stale => "Stale",
+        }
+    }
+}
+
+/// Why labs could not be read or written down.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error("{} could not be {did}: {why}. XDG_STATE_HOME says where labs are written down", path.display())]
+    Io { path: PathBuf, did: &'static str, why: io::Error },
+    #[error(
+        "{} cannot be understood: {why}. It was broken, or written by another version of coalmine: \
+        `coalmine down --name {name}` removes it",
+        path.display()
+    )]
+    Broken { name: LabName, path: PathBuf, why: String },
+}
+
+/// Why a lab that was asked for cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    #[error("there is no lab `{name}`: `coalmine up --name {name}` makes it{}", and_there_is(.others))]
+    NoLab { name: LabName, others: Vec<LabName> },
+    #[error("the lab `{name}` is still being made: `coalmine status --name {name}` shows when it is ready")]
+    Starting { name: LabName },
+    #[error("the lab `{name}` is gone, its process was killed: `coalmine up --name {name}` makes it again")]
+    Stale { name: LabName },
+}
+
+fn and_there_is(names: &[LabName]) -> String {
+    let names: Vec<String> = names.iter().map(|it| format!("`{it}`")).collect();
+    if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) }
+}
+
+/// Nobody looks or claims while one of these is held.
+struct Gate {
+    _file: File,
+}
+
+impl Home {
+    /// This user's, as the environment says ([`state_folder`]).
+    pub fn of_user() -> Result<Self, HomeError> {
+        Ok(Self::at(&state_folder()?))
+    }
+
+    /// A state folder of one's own; it is made with the first claim.
+    #[must_use]
+    pub fn at(folder: &Path) -> Self {
+        Self { labs: folder.join(LABS) }
+    }
+
+    /// All labs, by name.
+    pub fn labs(&self) -> Result<Vec<Found>, HomeError> {
+        let Some(_gate) = self.look()? else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.labs).map_err(failed("read", &self.labs))? {
+            let entry = entry.map_err(failed("read", &self.labs))?;
+            // Whatever else somebody put here is none of ours.
+            names.extend(entry.file_name().to_str().and_then(|it| it.parse::<LabName>().ok()));
+        }
+        names.sort();
+        names.into_iter().filter_map(|name| self.found(name).transpose()).collect()
+    }
+
+    /// What is known of a lab; none if nothing is.
+    pub fn find(&self, name: &LabName) -> Result<Option<Found>, HomeError> {
+        let Some(_gate) = self.look()? else { return Ok(None) };
+        self.found(name.clone())
+    }
+
+    /// A lab that can be used now, and how it is reached.
+    pub fn ready(&self, name: &LabName) -> Result<(Record, Endpoints), NotReady> {
+        let Some(found) = self.find(name)? else {
+            let others = self.labs()?.into_iter().map(|it| it.name).collect();
+            return Err(NotReady::NoLab { name: name.clone(), others });
+        };
+        match (found.state, found.record?) {
+            (State::Ready, record @ Record { endpoints: Some(_), .. }) => {
+                let endpoints = record.endpoints.clone();
+                Ok((record, endpoints.expect("the pattern says that there are endpoints")))
+            }
+            (State::Stale, _) => Err(NotReady::Stale { name: found.name }),
+            _ => Err(NotReady::Starting { name: found.name }),
+        }
+    }
+
+    /// Claims a name for this process and writes `record` down, with this process's number. What a killed lab left goes.
+    pub fn claim(&self, name: &LabName, record: Record) -> Result<Claimed, HomeError> {
+        let folder = self.labs.join(name.as_str());
+        files::make_folder(&folder).map_err(failed("made", &folder))?;
+        let _gate = self.gate()?;
+        // Somebody may have released the name, and its folder, before the gate was ours.
+        files::make_folder(&folder).map_err(failed("made", &folder))?;
+        let path = folder.join(LOCK);
+        let lock = files::open_lock(&path).map_err(failed("opened", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let record = read(name, &folder.join(RECORD));
+                return Ok(Claimed::Taken(Found { name: name.clone(), state: state(&record, true), record }));
+            }
+            Err(TryLockError::Error(why)) => return Err(failed("locked", &path)(why)),
+        }
+        let mut claim = Claim { home: self.clone(), name: name.clone(), folder, record, _lock: lock };
+        claim.clear()?;
+        claim.record.pid = Some(std::process::id());
+        claim.write_record()?;
+        Ok(Claimed::Ours(Box::new(claim)))
+    }
+
+    /// A fresh log file for a lab that this process is about to start in another one, and its path. It has this process's
+    /// number in its name, so that two who start the same lab at once do not write into one file.
+    pub fn log(&self, name: &LabName) -> Result<(File, PathBuf), HomeError> {
+        let folder = self.labs.join(name.as_str());
+        files::make_folder(&folder).map_err(failed("made", &folder))?;
+        let _gate = self.gate()?;
+        files::make_folder(&folder).map_err(failed("made", &folder))?;
+        let path = folder.join(format!("log-{}", std::process::id()));
+        Ok((files::create(&path).map_err(failed("made", &path))?, path))
+    }
+
+    /// Removes what is written down about a lab that nobody is alive in. Says whether it is gone; a living one stays.
+    pub fn forget(&self, name: &LabName) -> Result<bool, HomeError> {
+        let Some(_gate) = self.look()? else { return Ok(true) };
+        let folder = self.labs.join(name.as_str());
+        if is_held(&folder)? {
+            return Ok(false);
+        }
+        files::remove_folder(&folder).map_err(failed("removed", &folder))?;
+        Ok(true)
+    }
+
+    fn gate(&self) -> Result<Gate, HomeError> {
+        let path = self.labs.join(GATE);
+        let file = files::open_lock(&path).map_err(failed("opened", &path))?;
+        file.lock().map_err(failed("locked", &path))?;
+        Ok(Gate { _file: file })
+    }
+
+    /// The gate for looking; none where no lab was ever claimed, so that looking makes no files.
+    fn look(&self) -> Result<Option<Gate>, HomeError> {
+        let path = self.labs.join(GATE);
+        match File::open(&path) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(failed("opened", &path)(why)),
+            Ok(file) => {
+                file.lock().map_err(failed("locked", &path))?;
+                Ok(Some(Gate { _file: file }))
+            }
+        }
+    }
+
+    /// Inside the gate.
+    fn found(&self, name: LabName) -> Result<Option<Found>, HomeError> {
+        let folder = self.labs.join(name.as_str());
+        let held = is_held(&folder)?;
+        if !held && !folder.join(RECORD).exists() {
+            return Ok(None);
+        }
+        let record = read(&name, &folder.join(RECORD));
+        Ok(Some(Found { state: state(&record, held), name, record }))
+    }
+}
+
+fn failed(did: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HomeError {
+    let path = path.to_owned();
+    move |why| HomeError::Io { path, did, why }
+}
+
+/// Whether a living process holds a lab's lock. Inside the gate.
+fn is_held(folder: &Path) -> Result<bool, HomeError> {
+    let path = folder.join(LOCK);
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(why) => return Err(failed("opened", &path)(why)),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(why)) => Err(failed("locked", &path)(why)),
+    }
+}
+
+fn read(name: &LabName, path: &Path) -> Result<Record, HomeError> {
+    let bytes = std::fs::read(path).map_err(failed("read", path))?;
+    let broken = |why: String| HomeError::Broken { name: name.clone(), path: path.to_owned(), why };
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|it| broken(it.to_string()))?;
+    match value["version"].as_u64() {
+        Some(version) if version == u64::from(VERSION) => {}
+        Some(version) => return Err(broken(format!("it has version {version}, and this coalmine reads {VERSION}"))),
+        None => return Err(broken("it has no version".to_owned())),
+    }
+    serde_json::from_value(value).map_err(|it| broken(it.to_string()))
+}
+
+fn state(record: &Result<Record, HomeError>, held: bool) -> State {
+    let ready = record.as_ref().is_ok_and(|it| it.endpoints.is_some());
+    let needs_process = record.as_ref().map_or(true, |it| it.pid.is_some());
+    match (held, ready) {
+        (true, true) => State::Ready,
+        (true, false) => State::Starting,
+        (false, true) if !needs_process => State::Ready,
+        (false, _) => State::Stale,
+    }
+}
+
+/// What came of claiming a name.
+#[derive(Debug)]
+pub enum Claimed {
+    Ours(Box<Claim>),
+    /// A living process has it.
+    Taken(Found),
+}
+
+/// A name that this process has. Dropping it frees the name and leaves the files, for whoever wants to know what
+/// happened; [`Claim::release`] removes them too.
+#[derive(Debug)]
+pub struct Claim {
+    home: Home,
+    name: LabName,
+    folder: PathBuf,
+    record: Record,
+    _lock: File,
+}
+
+impl Claim {
+    #[must_use]
+    pub fn name(&self) -> &LabName {
+        &self.name
+    }
+
+    /// What is written down now.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Where a file of this lab lies.
+    #[must_use]
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Writes a file of this lab (a kubeconfig, a token) at once and for this user only; says where it lies.
+    pub fn write(&self, file: &str, text: &str) -> Result<PathBuf, HomeError> {
+        let path = self.path(file);
+        files::replace(&path, text.as_bytes()).map_err(failed("written", &path))?;
+        Ok(path)
+    }
+
+    /// Writes down that the lab can be used from now on.
+    pub fn ready(&mut self, endpoints: Endpoints) -> Result<(), HomeError> {
+        self.record.endpoints = Some(endpoints);
+        self.write_record()
+    }
+
+    /// Frees the name and removes all that was written down.
+    pub fn release(self) -> Result<(), HomeError> {
+        let _gate = self.home.gate()?;
+        files::remove_folder(&self.folder).map_err(failed("removed", &self.folder))
+    }
+
+    fn write_record(&self) -> Result<(), HomeError> {
+        let text = serde_json::to_string_pretty(&self.record).expect("a record is plain data");
+        self.write(RECORD, &(text + "\n")).map(drop)
+    }
+
+    /// Removes what an earlier lab of this name left, but for the lock and this lab's own log.
+    fn clear(&self) -> Result<(), HomeError> {
+        for entry in std::fs::read_dir(&self.folder).map_err(failed("read", &self.folder))? {
+            let entry = entry.map_err(failed("read", &self.folder))?;
+            if entry.file_name() != LOCK && Some(entry.path()) != self.record.log {
+                files::remove(&entry.path()).map_err(failed("removed", &entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
