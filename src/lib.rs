@@ -13,6 +13,7 @@ pub mod controller;
 pub mod event;
 pub mod home;
 pub mod lab;
+pub mod machine;
 pub mod metrics;
 pub mod model;
 pub mod report;

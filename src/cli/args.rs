@@ -26,6 +26,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Write the reports of a run record again
     Report(ReportArgs),
+    /// Look whether this machine can hold a lab of containers, and say how to mend what it lacks
+    Doctor(DoctorArgs),
 }
 
 #[derive(Debug, Args)]
@@ -94,4 +96,17 @@ pub struct ReportArgs {
     /// The folder to write to [default: the record's own]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long, short, value_enum)]
+    pub output: Option<Output>,
+}
+
+/// Forms of what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Json,
 }

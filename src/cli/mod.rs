@@ -5,6 +5,7 @@
 //! Never: how anything is done.
 
 mod args;
+mod doctor;
 mod exit;
 mod interrupt;
 mod replay;
@@ -26,6 +27,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Report(args) => report::report(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Scenarios(command) => terminal::print(&match command {
             ScenariosCommand::List => scenarios::list(),
             ScenariosCommand::Show { name } => scenarios::show(&name),

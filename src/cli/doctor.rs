@@ -1,0 +1,70 @@
+//! `coalmine doctor`: can this machine hold a lab of containers?
+
+use super::Exit;
+use super::args::{DoctorArgs, Output};
+use super::terminal::{complain, failure, say};
+use crate::machine::{Check, Environment, Verdict, examine, gather};
+use std::fmt::Write as _;
+
+/// The Kubernetes version of the pinned node image.
+const KUBERNETES: (u32, u32) = (1, 35);
+
+pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&failure("no runtime", &error));
+            return Exit::Lab;
+        }
+    };
+    let checks = examine(&runtime.block_on(gather(&Environment::of_this_process(), KUBERNETES)));
+    say(&match args.output {
+        Some(Output::Json) => serde_json::to_string_pretty(&checks).unwrap_or_default() + "\n",
+        None => as_text(&checks),
+    });
+    match checks.iter().map(|it| it.verdict).max() {
+        Some(Verdict::Failed) => Exit::Lab,
+        _ => Exit::AsExpected,
+    }
+}
+
+/// One line for each finding, and the fix under those that need one.
+fn as_text(checks: &[Check]) -> String {
+    let width = checks.iter().map(|it| it.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for check in checks {
+        let mark = match check.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Failed => "FAILED",
+        };
+        let _ = writeln!(text, "{mark:<8} {:<width$}  {}", check.name, check.found);
+        if !check.fix.is_empty() {
+            let _ = writeln!(text, "{:9}{:width$}  {}", "", "", check.fix);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_that_is_not_well_has_its_fix_under_it() {
+        let check = |name, verdict, fix: &str| Check { name, verdict, found: "2".to_owned(), fix: fix.to_owned() };
+        let text = as_text(&[
+            check("cgroup", Verdict::Ok, ""),
+            check("memory", Verdict::Warning, "close something"),
+            check("kind", Verdict::Failed, "get it"),
+        ]);
+        let expected = "\
+ok       cgroup  2
+warning  memory  2
+                 close something
+FAILED   kind    2
+                 get it
+";
+        assert_eq!(text, expected);
+    }
+}
