@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod controller;
 pub mod event;
 pub mod home;
+pub mod install;
 pub mod lab;
 pub mod machine;
 pub mod metrics;

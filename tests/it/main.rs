@@ -5,6 +5,7 @@
 mod apiserver;
 mod canary;
 mod controller;
+mod install;
 mod metrics;
 mod real;
 mod runs;

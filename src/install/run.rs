@@ -1,0 +1,244 @@
+//! Installing: every part as soon as what it needs is ready.
+
+use super::part::{self, Part, PlanError};
+use super::ready::{Readiness, readiness};
+use super::why::why_not_ready;
+use crate::cluster::{Client, ClusterError};
+use crate::event::{LabStep, StepState};
+use crate::model::object::{Labels, ObjectRef};
+use crate::sys::clock::Clock;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often an object that is not ready is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A cluster that has just come up refuses now and then: its kinds, its webhooks, its namespaces are not there yet.
+const TRY_AGAIN_EVERY: Duration = Duration::from_millis(500);
+
+/// Hears of each step.
+pub type Progress = Arc<dyn Fn(LabStep) + Send + Sync>;
+
+/// Brings parts into one cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Installer {
+    pub cluster: Client,
+    pub clock: Clock,
+    /// Whom the objects belong to (server-side apply).
+    pub field_manager: &'static str,
+    /// Labels that every object gets, by which [`super::remove`] knows them again.
+    pub mark: Labels,
+    pub progress: Progress,
+}
+
+/// How long one part took, from when it could begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    pub name: &'static str,
+    /// Since installing began.
+    pub began: Duration,
+    pub took: Duration,
+    /// Every object was there already, as it should be.
+    pub unchanged: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("{part}: {object} was refused: {source}")]
+    Refused { part: &'static str, object: ObjectRef, source: ClusterError },
+    #[error("{part} was not ready within {}: {}{}", crate::model::duration::go(*limit), waiting.join("; "), likely(causes))]
+    NotReady { part: &'static str, limit: Duration, waiting: Vec<String>, causes: &'static [&'static str] },
+    #[error("{part}: {why}{}", likely(causes))]
+    Failed { part: &'static str, why: String, causes: &'static [&'static str] },
+    #[error("the Kubernetes API broke while {part} was being installed: {source}")]
+    Api { part: &'static str, source: ClusterError },
+}
+
+fn likely(causes: &[&str]) -> String {
+    causes.iter().map(|it| format!("\n  likely: {it}")).collect()
+}
+
+/// What applying did to a part's objects.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Changes {
+    created: usize,
+    configured: usize,
+    unchanged: usize,
+}
+
+impl Changes {
+    fn text(self) -> String {
+        let some = [(self.created, "created"), (self.configured, "configured")].into_iter().filter(|it| it.0 > 0);
+        let words: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
+        if words.is_empty() { "unchanged".to_owned() } else { words.join(", ") }
+    }
+}
+
+impl Installer {
+    /// Installs all parts, side by side where they need nothing of each other. The first that fails ends the others' waiting;
+    /// what they applied stays, and a second call goes on from there. Timings are in the order in which parts became ready.
+    pub async fn install(&self, parts: Vec<Part>) -> Result<Vec<Timing>, InstallError> {
+        part::check(&parts)?;
+        let began = self.clock.elapsed();
+        let (mut waiting, mut done, mut timings) = (parts, BTreeSet::new(), Vec::new());
+        let mut running = FuturesUnordered::new();
+        loop {
+            let (next, rest): (Vec<Part>, Vec<Part>) =
+                waiting.into_iter().partition(|it| it.needs.iter().all(|need| done.contains(need)));
+            waiting = rest;
+            running.extend(next.into_iter().map(|it| self.one(it, began)));
+            let Some(timing) = running.next().await else { return Ok(timings) };
+            let timing = timing?;
+            done.insert(timing.name);
+            timings.push(timing);
+        }
+    }
+
+    async fn one(&self, part: Part, began: Duration) -> Result<Timing, InstallError> {
+        let name = part.name;
+        let start = self.clock.elapsed();
+        self.tell(name, StepState::Started, "");
+        match self.bring(part, start).await {
+            Ok(Brought { detail, unchanged }) => {
+                self.tell(name, StepState::Done, &detail);
+                let took = self.clock.elapsed().saturating_sub(start);
+                Ok(Timing { name, began: start.saturating_sub(began), took, unchanged })
+            }
+            Err(error) => {
+                self.tell(name, StepState::Failed, &error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    async fn bring(&self, part: Part, start: Duration) -> Result<Brought, InstallError> {
+        let until = start + part.limit;
+        let mut changes = Changes::default();
+        for object in &part.objects {
+            self.apply(&part, object, until, &mut changes).await?;
+        }
+        self.wait(&part, until).await?;
+        let (name, causes, limit) = (part.name, part.causes, part.limit);
+        let Some(act) = part.act else {
+            return Ok(Brought { detail: changes.text(), unchanged: changes.created + changes.configured == 0 });
+        };
+        let result = tokio::select! {
+            biased;
+            result = act() => result.map_err(|why| InstallError::Failed { part: name, why: why.to_string(), causes })?,
+            () = self.clock.sleep_until(until) => {
+                return Err(InstallError::NotReady { part: name, limit, waiting: vec!["it had not ended".to_owned()], causes });
+            }
+        };
+        Ok(Brought { detail: result, unchanged: false })
+    }
+
+    /// Applies one object, and again while the cluster is not ready to take it.
+    async fn apply(
+        &self,
+        part: &Part,
+        object: &Value,
+        until: Duration,
+        changes: &mut Changes,
+    ) -> Result<(), InstallError> {
+        let object = self.marked(object);
+        let named = ObjectRef::of(&object);
+        loop {
+            match self.apply_once(&object, &named, changes).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_passing(&error) && self.clock.elapsed() < until => {
+                    self.clock.sleep_until((self.clock.elapsed() + TRY_AGAIN_EVERY).min(until)).await;
+                }
+                Err(source) => return Err(InstallError::Refused { part: part.name, object: named, source }),
+            }
+        }
+    }
+
+    async fn apply_once(&self, object: &Value, named: &ObjectRef, changes: &mut Changes) -> Result<(), ClusterError> {
+        let before = self.cluster.get(named).await?;
+        let after = self.cluster.apply(object, self.field_manager, true).await?;
+        let version = |it: &Value| it.pointer("/metadata/resourceVersion").cloned();
+        match before {
+            None => changes.created += 1,
+            Some(before) if version(&before) == version(&after) => changes.unchanged += 1,
+            Some(_) => changes.configured += 1,
+        }
+        Ok(())
+    }
+
+    fn marked(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        for (name, value) in &self.mark {
+            object["metadata"]["labels"][name.as_str()] = Value::from(value.as_str());
+        }
+        object
+    }
+
+    /// Waits until every object of the part is ready, or one says that it will not be.
+    async fn wait(&self, part: &Part, until: Duration) -> Result<(), InstallError> {
+        let mut left: Vec<ObjectRef> = part.objects.iter().map(ObjectRef::of).collect();
+        loop {
+            let mut reasons = Vec::new();
+            for object in std::mem::take(&mut left) {
+                let found = match self.cluster.get(&object).await {
+                    Ok(found) => found,
+                    Err(error) if is_passing(&error) => None,
+                    Err(source) => return Err(InstallError::Api { part: part.name, source }),
+                };
+                match readiness(found.as_ref()) {
+                    Readiness::Ready => (),
+                    Readiness::Waiting(why) => {
+                        reasons.push(format!("{object}: {why}"));
+                        left.push(object);
+                    }
+                    Readiness::Failed(why) => {
+                        let pods = why_not_ready(&self.cluster, &object).await;
+                        let why = [vec![format!("{object}: {why}")], pods].concat().join("; ");
+                        return Err(InstallError::Failed { part: part.name, why, causes: part.causes });
+                    }
+                }
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+            if self.clock.elapsed() >= until {
+                for object in &left {
+                    reasons.extend(why_not_ready(&self.cluster, object).await);
+                }
+                return Err(InstallError::NotReady {
+                    part: part.name,
+                    limit: part.limit,
+                    waiting: reasons,
+                    causes: part.causes,
+                });
+            }
+            self.clock.sleep_until((self.clock.elapsed() + LOOK_EVERY).min(until)).await;
+        }
+    }
+
+    fn tell(&self, name: &str, state: StepState, detail: &str) {
+        (self.progress)(LabStep { name: name.to_owned(), state, detail: detail.to_owned() });
+    }
+}
+
+struct Brought {
+    detail: String,
+    unchanged: bool,
+}
+
+/// Errors that a young cluster, or one whose API server is being restarted, answers for a while.
+fn is_passing(error: &ClusterError) -> bool {
+    match error {
+        ClusterError::UnknownKind { .. } | ClusterError::Unreachable { .. } | ClusterError::Conflict(_) => true,
+        // A namespace that is being made, or a kind whose definition was Established a moment ago.
+        ClusterError::NotFound(_) => true,
+        ClusterError::Refused { code, message } => {
+            *code == 429 || *code >= 500 || (*code == 403 && message.contains("is being terminated"))
+        }
+        _ => false,
+    }
+}
