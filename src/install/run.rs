@@ -233,9 +233,11 @@ struct Brought {
 /// Errors that a young cluster, or one whose API server is being restarted, answers for a while.
 fn is_passing(error: &ClusterError) -> bool {
     match error {
-        ClusterError::UnknownKind { .. } | ClusterError::Unreachable { .. } | ClusterError::Conflict(_) => true,
         // A namespace that is being made, or a kind whose definition was Established a moment ago.
-        ClusterError::NotFound(_) => true,
+        ClusterError::UnknownKind { .. }
+        | ClusterError::NotFound(_)
+        | ClusterError::Unreachable { .. }
+        | ClusterError::Conflict(_) => true,
         ClusterError::Refused { code, message } => {
             *code == 429 || *code >= 500 || (*code == 403 && message.contains("is being terminated"))
         }
