@@ -6,7 +6,7 @@
 use coalmine::event::{ClockKind, RunEnded};
 use coalmine::model::command::Speed;
 use coalmine::scenario::builtin;
-use coalmine::session::{Control, Journal, Launch};
+use coalmine::session::{Control, Journal, Launch, Place};
 use coalmine::sys::rng::Seed;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn run(name: &str, journal: &Journal) -> RunEnded {
     let plan = builtin::load(name).and_then(|it| it.0).expect("a built-in scenario has a plan");
     let launch = Launch {
         plan,
-        clock: ClockKind::Simulated,
+        place: Place::Embedded(ClockKind::Simulated),
         seed: Seed(1),
         journal: journal.clone(),
         sinks: Vec::new(),

@@ -7,7 +7,7 @@ use crate::event::{ClockKind, Envelope, Outcome, RunEnded};
 use crate::model::command::Speed;
 use crate::report::line::{self, Lines};
 use crate::scenario::{self, Plan};
-use crate::session::{Control, Journal, Launch, LaunchError, Sink};
+use crate::session::{Control, Journal, Launch, LaunchError, Place, Sink};
 use crate::sys::rng::Seed;
 use crate::tui;
 use std::path::Path;
@@ -50,10 +50,10 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let journal = Journal::default();
     let launch = Launch {
         plan,
-        clock: match args.clock {
+        place: Place::Embedded(match args.clock {
             ClockArg::Simulated => ClockKind::Simulated,
             ClockArg::Wall => ClockKind::Wall,
-        },
+        }),
         seed: Seed(args.seed),
         journal: journal.clone(),
         sinks: Vec::new(),

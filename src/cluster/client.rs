@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
 use std::sync::Arc;
@@ -153,6 +154,27 @@ impl Client {
         let path = self.path(object, None).await?;
         let options = serde_json::json!({"apiVersion": "v1", "kind": "DeleteOptions"});
         self.write(Method::DELETE, &path, JSON, &options).await.map(drop)
+    }
+
+    /// Deletes an object, which stays until all that it owns (and that blocks its owner's deletion) is gone.
+    pub async fn delete_with_dependents(&self, object: &ObjectRef) -> Result<(), ClusterError> {
+        let path = self.path(object, None).await?;
+        let options =
+            serde_json::json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"});
+        self.write(Method::DELETE, &path, JSON, &options).await.map(drop)
+    }
+
+    /// Asks for the server's version, the one question that every Kubernetes API answers to everyone. The time is the
+    /// one of the answer's `Date`, the server's own clock; there is none in process.
+    pub async fn greet(&self) -> Result<Option<Timestamp>, ClusterError> {
+        let request = Request::get("/version").header(ACCEPT, JSON).body(Bytes::new());
+        let request = request.map_err(|why| ClusterError::BadRequest(why.to_string()))?;
+        let answer = self.send_whole(request).await?;
+        if answer.status().as_u16() >= 400 {
+            return Err(ClusterError::from_answer(answer.status(), answer.body()));
+        }
+        let date = answer.headers().get(http::header::DATE).and_then(|it| it.to_str().ok());
+        Ok(date.and_then(|it| jiff::fmt::rfc2822::parse(it).ok()).map(|it| it.timestamp()))
     }
 
     async fn path(&self, object: &ObjectRef, subresource: Option<&str>) -> Result<String, ClusterError> {

@@ -61,7 +61,9 @@ impl Client {
     }
 }
 
-pub(super) fn is_loopback(host: &str) -> bool {
+/// Whether a host name or address means this machine.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
 }

@@ -80,4 +80,14 @@ impl ClusterError {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_))
     }
+
+    /// Whether the same request may well succeed in a moment: no answer, too many requests, or the server's own trouble.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { code, .. } => matches!(code, 429 | 500 | 502..=504),
+            _ => false,
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Talking to any Kubernetes API; the only station that names the kube crate.
 //!
 //! In: requests in plain JSON; an axum router (in process), an address on loopback, or a kubeconfig context.
-//! Out: objects, watches, answers through the API's proxies, and errors with the server's own words.
+//! Out: objects, watches, answers through the API's proxies, ports forwarded to pods, and errors with the server's own
+//! words.
 //! Never: which lab it talks to, or what an object means.
 //!
 //! Decisions
@@ -14,13 +15,15 @@
 mod client;
 mod connect;
 mod error;
+mod forward;
 mod proxy;
 mod resource;
 mod watch;
 
 pub use client::Client;
-pub use connect::ConnectError;
+pub use connect::{ConnectError, is_loopback};
 pub use error::ClusterError;
+pub use forward::{Forward, ForwardError, MAX_CONNECTIONS};
 pub use watch::Watched;
 
 #[cfg(test)]

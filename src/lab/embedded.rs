@@ -84,7 +84,7 @@ impl Embedded {
         tasks.spawn(gateway::answer(parts.kubernetes.clone(), parts.clock));
         let user = parts.network.seen_from("default");
         let lab = Lab {
-            name: EMBEDDED,
+            name: EMBEDDED.to_owned(),
             clock: parts.clock,
             kubernetes: parts.kubernetes.clone(),
             prometheus: Endpoint { http: user.clone(), address: PROMETHEUS.to_owned() },

@@ -1,6 +1,7 @@
 //! Makes labs: wires the stations into three endpoints, and takes them down.
 //!
-//! In: a clock, a seed. Out: a [`Lab`]: a Kubernetes API, a Prometheus API, an address for requests.
+//! In: a clock, a seed; for a lab that somebody else made, how to reach it ([`Reach`]).
+//! Out: a [`Lab`]: a Kubernetes API, a Prometheus API, an address for requests.
 //! Never: scenarios, views, what a canary is.
 
 mod autoscale;
@@ -9,10 +10,12 @@ mod gateway;
 mod images;
 mod manifests;
 mod network;
+mod remote;
 mod serve;
 
 pub use embedded::{Embedded, LabError};
 pub use manifests::builtin as builtin_manifests;
+pub use remote::{Address, Reach, Remote, RemoteError};
 
 use crate::cluster::Client;
 use crate::event::LabStep;
@@ -26,8 +29,8 @@ pub const EMBEDDED: &str = "embedded";
 /// A lab as everyone else knows it. Cheap to clone.
 #[derive(Clone)]
 pub struct Lab {
-    /// `embedded`
-    pub name: &'static str,
+    /// `embedded`, or the name of a lab that was up before.
+    pub name: String,
     pub clock: Clock,
     pub kubernetes: Client,
     pub prometheus: Endpoint,

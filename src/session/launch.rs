@@ -2,7 +2,8 @@
 
 use super::{Bus, Control, Journal, RunError, Session, Sink, beat};
 use crate::event::{ClockKind, Event, RunEnded, RunStarted};
-use crate::lab::{Embedded, LabError};
+use crate::lab::{Embedded, Lab, LabError, Reach, Remote, RemoteError};
+use crate::model::command::Command;
 use crate::scenario::Plan;
 use crate::sys::clock::{Clock, rfc3339};
 use crate::sys::rng::Seed;
@@ -10,10 +11,18 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-/// Everything that a run on the embedded lab depends on.
+/// Where a run takes place.
+pub enum Place {
+    /// On a lab of its own, made before it and taken down after it.
+    Embedded(ClockKind),
+    /// On a lab that is up; it stays up. The wall clock.
+    Remote(Reach),
+}
+
+/// Everything that a run depends on.
 pub struct Launch {
     pub plan: Plan,
-    pub clock: ClockKind,
+    pub place: Place,
     pub seed: Seed,
     /// Keeps all events; the caller has them also when the run breaks.
     pub journal: Journal,
@@ -31,13 +40,15 @@ pub enum LaunchError {
     #[error("the lab could not be made: {0}")]
     Lab(#[from] LabError),
     #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
     Run(#[from] RunError),
 }
 
 impl Launch {
-    /// Blocks until the run has ended and the lab is gone. On the simulated clock the calling thread is the only one.
+    /// Blocks until the run has ended and a lab of its own is gone. On the simulated clock the calling thread is the only one.
     pub fn run(self) -> Result<RunEnded, LaunchError> {
-        let runtime = runtime(self.clock)?;
+        let runtime = runtime(self.place.clock())?;
         let result = runtime.block_on(self.run_inside());
         // Nothing may outlive the run: connections of the wall clock's servers are cut here.
         runtime.shutdown_background();
@@ -45,7 +56,7 @@ impl Launch {
     }
 
     async fn run_inside(mut self) -> Result<RunEnded, LaunchError> {
-        let clock = match self.clock {
+        let clock = match self.place.clock() {
             ClockKind::Simulated => Clock::simulated(),
             ClockKind::Wall => Clock::wall(),
         };
@@ -53,36 +64,60 @@ impl Launch {
         let bus = Bus::new(clock, std::mem::take(&mut self.sinks));
         bus.publish(Event::RunStarted(self.started(clock)));
         let (sender, commands) = mpsc::channel(super::MAX_WAITING_COMMANDS);
-        let pacer = tokio::spawn(beat(self.control, clock, sender));
-        let progress = {
-            let bus = bus.clone();
-            Arc::new(move |step| bus.publish(Event::LabStep(step)))
+        let pacer = tokio::spawn(beat(self.control.clone(), clock, sender));
+        let result = match &self.place {
+            Place::Embedded(_) => {
+                let progress = {
+                    let bus = bus.clone();
+                    Arc::new(move |step| bus.publish(Event::LabStep(step)))
+                };
+                let embedded = Embedded::start(clock, self.seed, progress).await?;
+                let ended = self.play(embedded.lab(), bus, commands).await;
+                pacer.abort();
+                embedded.stop().await;
+                ended
+            }
+            Place::Remote(reach) => {
+                let remote = Remote::connect(reach, clock).await?;
+                let ended = self.play(remote.lab(), bus, commands).await;
+                pacer.abort();
+                ended
+            }
         };
-        let embedded = Embedded::start(clock, self.seed, progress).await?;
-        let session = Session {
-            plan: Arc::new(self.plan),
-            lab: embedded.lab(),
-            seed: self.seed,
-            bus,
-            journal: self.journal,
-            commands,
-        };
-        let ended = session.run().await;
-        pacer.abort();
-        embedded.stop().await;
-        Ok(ended?)
+        Ok(result?)
+    }
+
+    async fn play(&self, lab: Lab, bus: Bus, commands: mpsc::Receiver<Command>) -> Result<RunEnded, RunError> {
+        let (plan, journal) = (Arc::new(self.plan.clone()), self.journal.clone());
+        Session { plan, lab, seed: self.seed, bus, journal, commands }.run().await
     }
 
     fn started(&self, clock: Clock) -> RunStarted {
         RunStarted {
             scenario: self.plan.name.clone(),
             title: self.plan.title.clone(),
-            lab: crate::lab::EMBEDDED.to_owned(),
-            clock: self.clock,
+            lab: self.place.name().to_owned(),
+            clock: self.place.clock(),
             seed: self.seed.0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: rfc3339(clock.now()),
             policy: self.plan.policy.clone(),
+        }
+    }
+}
+
+impl Place {
+    fn clock(&self) -> ClockKind {
+        match self {
+            Self::Embedded(clock) => *clock,
+            Self::Remote(_) => ClockKind::Wall,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Embedded(_) => crate::lab::EMBEDDED,
+            Self::Remote(reach) => &reach.name,
         }
     }
 }

@@ -2,83 +2,107 @@
 //! which alerts fire.
 
 use super::bus::Bus;
-use super::run::canary_of;
 use crate::canary::policy::{Measure, measures};
 use crate::canary::{Settings, query};
-use crate::event::{Event, Measured, Measurement, Rule};
-use crate::lab::Lab;
+use crate::event::{Event, Measured, Measurement, Note, Rule};
+use crate::lab::Endpoint;
 use crate::model::canary::{Canary, Metric};
-use crate::scenario::Plan;
+use crate::sys::clock::Clock;
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How often: each new scrape can change the answer.
 const EVERY: Duration = Duration::from_secs(5);
 /// How long one answer may take; the controller waits as long.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Answers in a row that have to be missing before it is said: one can be lost by chance.
+const MISSED: u32 = 2;
+
+/// Who asks, whom, and what.
+pub(crate) struct Asker {
+    pub prometheus: Endpoint,
+    pub clock: Clock,
+    pub bus: Bus,
+    pub asked: Vec<Measure>,
+}
 
 /// Measures until it is aborted.
-pub(crate) async fn measure(lab: Lab, plan: Arc<Plan>, bus: Bus) {
-    let asked = asked_of(&plan);
-    let mut firing = Firing::new();
-    let mut next = lab.clock.elapsed();
+pub(crate) async fn measure(asker: Asker) {
+    let clock = asker.clock;
+    let (mut firing, mut missed) = (Firing::new(), 0);
+    let mut next = clock.elapsed();
     loop {
-        next += EVERY;
-        lab.clock.sleep_until(next).await;
-        let mut values = Vec::with_capacity(asked.len());
-        for it in &asked {
-            let value = ask(&lab, &it.query).await.map(|value| value * it.scale);
+        next = (next + EVERY).max(clock.elapsed());
+        clock.sleep_until(next).await;
+        let mut values = Vec::with_capacity(asker.asked.len());
+        for it in &asker.asked {
+            let value = asker.ask(&it.query).await.map(|value| value * it.scale);
             values.push(Measurement { check: it.check.clone(), value });
         }
         if !values.is_empty() {
-            bus.publish(Event::Measured(Measured { values }));
+            asker.bus.publish(Event::Measured(Measured { values }));
         }
-        let now = get(&lab, "/api/v1/alerts").await.map_or_else(Firing::new, |it| firing_of(&it));
-        changes(&firing, &now).into_iter().for_each(|it| bus.publish(it));
+        let alerts = asker.get("/api/v1/alerts").await;
+        missed = asker.note_missing(missed, alerts.as_ref().err());
+        // An alert does not end because nobody answers.
+        let now = alerts.map_or_else(|_| firing.clone(), |it| firing_of(&it));
+        changes(&firing, &now).into_iter().for_each(|it| asker.bus.publish(it));
         firing = now;
     }
 }
 
-/// The policy's checks with their queries; those of templates come from the plan's MetricTemplates.
-fn asked_of(plan: &Plan) -> Vec<Measure> {
-    let (canary, settings) = (canary_of(plan), Settings::default());
-    let mut asked = measures(&canary, &settings);
-    let templates = canary.spec.analysis.metrics.iter().filter_map(|metric| {
-        let rendered = rendered(plan, &canary, metric)?;
+/// The policy's checks with their queries; those of templates come from these MetricTemplates.
+pub(crate) fn asked_of(canary: &Canary, settings: &Settings, templates: &[Value]) -> Vec<Measure> {
+    let mut asked = measures(canary, settings);
+    let rendered = canary.spec.analysis.metrics.iter().filter_map(|metric| {
         Some(Measure {
             check: metric.name.clone(),
-            server: query::server(&canary, &settings),
-            query: rendered,
+            server: query::server(canary, settings),
+            query: rendered(canary, metric, templates)?,
             scale: 1.0,
         })
     });
-    asked.extend(templates);
+    asked.extend(rendered);
     asked
 }
 
-fn rendered(plan: &Plan, canary: &Canary, metric: &Metric) -> Option<String> {
+fn rendered(canary: &Canary, metric: &Metric, templates: &[Value]) -> Option<String> {
     let wanted = metric.template_ref.as_ref()?;
     let is_it = |it: &&Value| it["kind"] == "MetricTemplate" && it["metadata"]["name"] == wanted.name;
-    let template = plan.objects.iter().find(is_it)?["spec"]["query"].as_str()?;
+    let template = templates.iter().find(is_it)?["spec"]["query"].as_str()?;
     query::of_template(canary, metric, template).ok()
 }
 
-/// One number; none where there is none, or no answer.
-async fn ask(lab: &Lab, query: &str) -> Option<f64> {
-    let encoded: String = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
-    let answer = get(lab, &format!("/api/v1/query?{encoded}")).await?;
-    let value = answer["data"]["result"].as_array()?.last()?["value"][1].as_str()?.parse::<f64>().ok()?;
-    value.is_finite().then_some(value)
-}
+impl Asker {
+    /// One number; none where there is none, or no answer.
+    async fn ask(&self, query: &str) -> Option<f64> {
+        let encoded: String = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
+        let answer = self.get(&format!("/api/v1/query?{encoded}")).await.ok()?;
+        let value = answer["data"]["result"].as_array()?.last()?["value"][1].as_str()?.parse::<f64>().ok()?;
+        value.is_finite().then_some(value)
+    }
 
-/// An answer of the lab's Prometheus API.
-async fn get(lab: &Lab, path: &str) -> Option<Value> {
-    let request = http::Request::get(format!("{}{path}", lab.prometheus.address)).body(Bytes::new()).ok()?;
-    let answer = lab.prometheus.http.send(request, TIMEOUT).await.ok()?;
-    serde_json::from_slice(answer.body()).ok()
+    /// An answer of the lab's Prometheus API, or why there is none.
+    async fn get(&self, path: &str) -> Result<Value, String> {
+        let request = http::Request::get(format!("{}{path}", self.prometheus.address)).body(Bytes::new());
+        let request = request.map_err(|it| it.to_string())?;
+        let answer = self.prometheus.http.send(request, TIMEOUT).await.map_err(|it| it.to_string())?;
+        let unreadable = |_| format!("it answered {} and no JSON", answer.status());
+        serde_json::from_slice(answer.body()).map_err(unreadable)
+    }
+
+    /// Says when Prometheus went and when it is back; gives how many answers in a row are missing now.
+    fn note_missing(&self, missed: u32, why: Option<&String>) -> u32 {
+        let note = |text: String| self.bus.publish(Event::Note(Note { text }));
+        match why {
+            Some(why) if missed + 1 == MISSED => note(format!("Prometheus does not answer: {why}; values are missing")),
+            None if missed >= MISSED => note("Prometheus answers again".to_owned()),
+            _ => {}
+        }
+        if why.is_some() { missed.saturating_add(1) } else { 0 }
+    }
 }
 
 /// The alerts that fire, by name and labels, with their summaries.

@@ -1,16 +1,14 @@
 //! Plays the plan's steps, one after the other, each at its moment.
 
-use super::bus::Bus;
 use super::faults::Order;
+use super::ground::Ground;
+use super::load_tester::{self, CallError};
 use super::observe::Seen;
-use crate::cluster::{Client, ClusterError};
-use crate::event::{Event, Note, StepTaken};
-use crate::model::object::ObjectRef;
+use super::patience::insist;
+use crate::cluster::ClusterError;
+use crate::event::{Event, StepTaken};
 use crate::model::traffic::Stream;
 use crate::scenario::plan::{Act, Plan, PlannedStep, Release, When};
-use crate::sys::clock::Clock;
-use bytes::Bytes;
-use serde_json::json;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -24,9 +22,7 @@ pub(crate) struct TrafficChange {
 
 /// What the player acts through.
 pub(crate) struct Hands {
-    pub cluster: Client,
-    pub clock: Clock,
-    pub bus: Bus,
+    pub ground: Ground,
     pub seen: watch::Receiver<Seen>,
     pub faults: mpsc::Sender<Order>,
     pub traffic: mpsc::Sender<TrafficChange>,
@@ -58,26 +54,22 @@ pub struct StepError {
 enum ActError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    #[error("the load tester answered {status}; is it installed in the Canary's namespace?")]
-    LoadTester { status: http::StatusCode },
-    #[error("the scenario has no load tester: a Canary webhook has to name its address")]
-    NoLoadTester,
-    #[error("`{0}` is not the address of a Service: write http://NAME.NAMESPACE")]
-    NotAService(String),
+    #[error(transparent)]
+    LoadTester(#[from] CallError),
 }
 
 /// Takes every step in order. `taken` hears the place of each step once it is taken.
 pub(crate) async fn play(plan: &Plan, hands: &mut Hands, taken: impl Fn(usize)) -> Result<Played, StepError> {
-    let zero = hands.clock.elapsed();
+    let zero = hands.ground.clock.elapsed();
     let mut previous = zero;
     for (index, step) in plan.steps.iter().enumerate() {
         if !hands.wait_for(&step.when, zero, previous).await {
             hands.note_skipped(plan, index, step);
             return Ok(Played::Stuck);
         }
-        previous = hands.clock.elapsed();
+        previous = hands.ground.clock.elapsed();
         let (kind, text) = (step.act.kind(), step.text.clone());
-        hands.bus.publish(Event::StepTaken(StepTaken { index, kind, text }));
+        hands.ground.bus.publish(Event::StepTaken(StepTaken { index, kind, text }));
         taken(index);
         let failed = |source| StepError { number: index + 1, text: step.text.clone(), source };
         hands.act(plan, &step.act).await.map_err(failed)?;
@@ -88,7 +80,7 @@ pub(crate) async fn play(plan: &Plan, hands: &mut Hands, taken: impl Fn(usize)) 
 impl Hands {
     /// Whether the moment came.
     async fn wait_for(&mut self, when: &When, zero: Duration, previous: Duration) -> bool {
-        let clock = self.clock;
+        let clock = self.ground.clock;
         match *when {
             When::At(since_zero) => clock.sleep_until(zero + since_zero).await,
             When::After(since_previous) => clock.sleep_until(previous + since_previous).await,
@@ -106,7 +98,7 @@ impl Hands {
         tokio::select! {
             biased;
             seen = self.seen.wait_for(condition) => seen.is_ok(),
-            () = self.clock.sleep_until(deadline) => false,
+            () = self.ground.clock.sleep_until(deadline) => false,
         }
     }
 
@@ -118,7 +110,7 @@ impl Hands {
             step.text,
             left - 1
         );
-        self.bus.publish(Event::Note(Note { text }));
+        self.ground.note(text);
     }
 
     async fn act(&mut self, plan: &Plan, act: &Act) -> Result<(), ActError> {
@@ -127,8 +119,8 @@ impl Hands {
             Act::FaultOn { spec, target, lasting } => {
                 self.order(Order::On(spec.clone(), *target)).await;
                 if let Some(lasting) = lasting {
-                    let (faults, end) = (self.faults.clone(), self.clock.elapsed() + *lasting);
-                    let (clock, off) = (self.clock, Order::Off(Some(spec.fault), *target));
+                    let (faults, end) = (self.faults.clone(), self.ground.clock.elapsed() + *lasting);
+                    let (clock, off) = (self.ground.clock, Order::Off(Some(spec.fault), *target));
                     self.later.spawn(async move {
                         clock.sleep_until(end).await;
                         // The keeper of faults ends only after the player.
@@ -141,8 +133,11 @@ impl Hands {
                 let change = TrafficChange { streams: streams.clone(), stop: stop.clone() };
                 let _ = self.traffic.send(change).await;
             }
-            Act::Gate { open } => self.load_tester(plan, if *open { "/gate/open" } else { "/gate/close" }).await?,
-            Act::RollBack => self.load_tester(plan, "/rollback/open").await?,
+            Act::Gate { open } => {
+                let path = if *open { load_tester::OPEN_GATE } else { load_tester::CLOSE_GATE };
+                load_tester::call(&self.ground, path).await?;
+            }
+            Act::RollBack => load_tester::call(&self.ground, load_tester::OPEN_ROLLBACK).await?,
             Act::Wait => {}
         }
         Ok(())
@@ -153,64 +148,13 @@ impl Hands {
     }
 
     async fn release(&self, plan: &Plan, release: &Release) -> Result<(), ActError> {
+        let Ground { cluster, clock, .. } = &self.ground;
         for (object, patch) in &release.configs {
-            self.cluster.merge_patch(object, None, patch).await?;
+            insist(*clock, || cluster.merge_patch(object, None, patch)).await?;
         }
         if release.patch.as_object().is_some_and(|it| !it.is_empty()) {
-            self.cluster.strategic_patch(&plan.target, &release.patch).await?;
+            insist(*clock, || cluster.strategic_patch(&plan.target, &release.patch)).await?;
         }
         Ok(())
-    }
-
-    async fn load_tester(&self, plan: &Plan, path: &str) -> Result<(), ActError> {
-        call_load_tester(&self.cluster, plan, path).await
-    }
-}
-
-/// Posts to the load tester's gate or roll-back switch, through the Kubernetes API's Service proxy.
-async fn call_load_tester(cluster: &Client, plan: &Plan, path: &str) -> Result<(), ActError> {
-    let address = plan.load_tester.as_deref().ok_or(ActError::NoLoadTester)?;
-    let (service, port) = service_of(address, &plan.namespace)?;
-    let body = json!({"name": plan.canary.name, "namespace": plan.canary.namespace}).to_string();
-    let request = http::Request::post(path)
-        .header("content-type", "application/json")
-        .body(Bytes::from(body))
-        .expect("a fixed path and header make a request");
-    let answer = cluster.service_request(&service.namespace, &service.name, port, request).await?;
-    let status = answer.status();
-    if status.is_success() { Ok(()) } else { Err(ActError::LoadTester { status }) }
-}
-
-/// The Service behind `http://name[.namespace[.svc…]][:port]`.
-fn service_of(address: &str, namespace: &str) -> Result<(ObjectRef, u16), ActError> {
-    let uri: http::Uri = address.parse().map_err(|_| ActError::NotAService(address.to_owned()))?;
-    let mut names = uri.host().unwrap_or_default().split('.');
-    let name = names.next().filter(|it| !it.is_empty()).ok_or_else(|| ActError::NotAService(address.to_owned()))?;
-    let namespace = names.next().unwrap_or(namespace);
-    Ok((ObjectRef::new("v1", "Service", namespace, name), uri.port_u16().unwrap_or(80)))
-}
-
-/// What a person asked for by hand; failures become notes, because a run goes on.
-pub(crate) async fn by_hand(cluster: &Client, plan: &Plan, bus: &Bus, path: &str) {
-    if let Err(error) = call_load_tester(cluster, plan, path).await {
-        bus.publish(Event::Note(Note { text: format!("could not be done: {error}") }));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_load_tester_is_found_by_its_service_name() {
-        for (address, namespace, name, port) in [
-            ("http://flagger-loadtester.test", "test", "flagger-loadtester", 80),
-            ("http://flagger-loadtester.tools.svc.cluster.local:8080/", "tools", "flagger-loadtester", 8080),
-            ("http://flagger-loadtester", "home", "flagger-loadtester", 80),
-        ] {
-            let (service, found) = service_of(address, "home").unwrap();
-            assert_eq!((service.namespace.as_str(), service.name.as_str(), found), (namespace, name, port));
-        }
-        assert!(service_of("not an address", "home").is_err());
     }
 }

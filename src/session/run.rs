@@ -1,22 +1,28 @@
 //! One run from its first event to its last.
 
 use super::bus::Bus;
-use super::faults::{self, PodSelectors};
+use super::commands::{obey, unless_quit};
+use super::decide;
+use super::faults::{self, FaultError, Keeper, PodSelectors, way};
+use super::ground::Ground;
 use super::journal::Journal;
+use super::measure::{self, Asker};
 use super::observe::{self, PodTeller, ReportTeller, RouteTeller, Seen, StatusTeller, Watch, WorkloadTeller};
+use super::patience::{self, Lost, insist};
 use super::player::{self, Hands, Played, StepError, TrafficChange};
 use super::setup::{self, SetupError};
-use super::{decide, measure, traffic};
-use crate::canary::routes;
-use crate::event::{Event, Note, Outcome, RunEnded, ScenarioStarted, StepState};
+use super::traffic::{self, Load};
+use crate::canary::{Settings, routes};
+use crate::cluster::ClusterError;
+use crate::event::{Event, Outcome, RunEnded, ScenarioStarted, StepState};
 use crate::lab::Lab;
 use crate::model::canary::Canary;
 use crate::model::command::Command;
-use crate::model::object::Labels;
 use crate::scenario::plan::{Act, Plan};
 use crate::scenario::{expect, verdict};
 use crate::sys::rng::Seed;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -41,7 +47,13 @@ pub enum RunError {
     #[error(transparent)]
     Setup(#[from] SetupError),
     #[error(transparent)]
+    Fault(#[from] FaultError),
+    #[error(transparent)]
     Step(#[from] StepError),
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    #[error("the Kubernetes API refused to be watched: {0}")]
+    Watch(ClusterError),
     #[error("the run reached its limit of {} events", super::bus::MAX_EVENTS)]
     TooManyEvents,
 }
@@ -54,96 +66,86 @@ enum End {
 }
 
 impl Session {
-    /// Runs to the end, publishes `RunEnded` and returns it. Everything that it started is stopped by then.
+    /// Runs to the end, publishes `RunEnded` and returns it. Everything that it started is stopped by then, and its claim
+    /// on the lab is given back.
     pub async fn run(mut self) -> Result<RunEnded, RunError> {
+        let ground = self.ground();
+        let Some(claim) = unless_quit(&mut self.commands, &ground, setup::claim(&ground)).await else {
+            return Ok(self.end(&End::Quit));
+        };
+        let claim = claim?;
+        let end = tokio::select! {
+            biased;
+            lost = patience::watch_over(ground.clone()) => Err(RunError::from(lost)),
+            end = self.run_alone(ground) => end,
+        };
+        if !matches!(end, Err(RunError::Lost(_))) {
+            claim.release().await;
+        }
+        if self.bus.is_full() { Err(RunError::TooManyEvents) } else { Ok(self.end(&end?)) }
+    }
+
+    fn ground(&self) -> Ground {
+        let plan = Arc::clone(&self.plan);
+        Ground { plan, cluster: self.lab.kubernetes.clone(), clock: self.lab.clock, bus: self.bus.clone() }
+    }
+
+    /// Prepares the lab and plays, while nobody else does.
+    async fn run_alone(&mut self, mut ground: Ground) -> Result<End, RunError> {
         let (seen_sender, mut seen) = watch::channel(Seen::default());
         let mut tasks = JoinSet::new();
-        self.observe(&mut tasks, &seen_sender);
+        let selectors = PodSelectors::of(target_of(&ground.plan));
+        let prepared = prepare(&ground, &mut tasks, &seen_sender, &mut seen, &selectors);
+        let Some(prepared) = unless_quit(&mut self.commands, &ground, prepared).await else { return Ok(End::Quit) };
+        let mut in_template = BTreeSet::new();
+        if let Some(way::Prepared { plan, in_template: kinds }) = prepared? {
+            (ground.plan, in_template) = (Arc::new(plan), kinds);
+        }
         let (orders, order_receiver) = mpsc::channel(faults::MAX_WAITING_ORDERS);
         let (changes, change_receiver) = mpsc::channel(MAX_WAITING_CHANGES);
-        let prepared = async {
-            setup::apply(&self.plan, &self.lab.kubernetes, &self.bus).await?;
-            setup::wait_until_initialized(&self.plan, self.lab.clock, &self.bus, &mut seen).await
-        };
-        let quit_early = tokio::select! {
-            biased;
-            () = quit(&mut self.commands, &self.bus) => true,
-            result = prepared => { result?; false }
-        };
-        if quit_early {
-            return Ok(self.end(&End::Quit));
-        }
-        self.keep_faults(&mut tasks, order_receiver);
-        let load = tokio::spawn(traffic::send(
-            traffic::Load::new(&self.plan, &self.lab, self.seed, &self.bus),
-            change_receiver,
-        ));
-        let hands = Hands {
-            cluster: self.lab.kubernetes.clone(),
-            clock: self.lab.clock,
-            bus: self.bus.clone(),
-            seen,
-            faults: orders,
-            traffic: changes,
-            later: JoinSet::new(),
-        };
-        let end = self.play(&mut tasks, hands).await;
-        // The generator ends with the last sender of changes, after its last requests are counted.
+        let keeper = tokio::spawn(Keeper::new(ground.clone(), selectors, in_template).keep(order_receiver));
+        let load = Load::new(&ground.plan, &self.lab, self.seed, &self.bus);
+        let load = tokio::spawn(traffic::send(load, change_receiver));
+        tasks.spawn(measure::measure(self.asker(&ground)));
+        let hands = Hands { ground, seen, faults: orders, traffic: changes, later: JoinSet::new() };
+        let end = self.play(hands).await;
+        // The generator ends with the last sender of changes, after its last requests are counted; the keeper with the
+        // last sender of orders, after faults are off.
         load.await.ok();
+        keeper.await.ok();
         tasks.shutdown().await;
-        let end = end?;
-        if self.bus.is_full() { Err(RunError::TooManyEvents) } else { Ok(self.end(&end)) }
+        Ok(end?)
     }
 
-    fn observe(&self, tasks: &mut JoinSet<()>, seen: &watch::Sender<Seen>) {
-        let plan = &self.plan;
-        let watch = |api_version, kind| Watch { api_version, kind };
-        let name = &plan.canary.name;
-        self.follow(tasks, watch("flagger.app/v1beta1", "Canary"), StatusTeller::new(name, seen.clone()));
-        self.follow(tasks, watch("v1", "Event"), ReportTeller::new(name));
-        self.follow(tasks, watch("apps/v1", "Deployment"), WorkloadTeller::default());
-        self.follow(tasks, watch("v1", "Pod"), PodTeller::default());
-        let canary = canary_of(plan);
-        if let Some(router) = routes::router_object(&canary, &crate::canary::Settings::default()) {
-            let teller = RouteTeller::new(canary, seen.clone());
-            self.follow(tasks, watch(router.api_version, router.kind), teller);
-        }
-    }
-
-    fn follow(&self, tasks: &mut JoinSet<()>, watch: Watch, teller: impl observe::Teller + Send + 'static) {
-        let (cluster, namespace) = (self.lab.kubernetes.clone(), self.plan.namespace.clone());
-        tasks.spawn(observe::follow(cluster, namespace, watch, self.bus.clone(), teller));
-    }
-
-    fn keep_faults(&self, tasks: &mut JoinSet<()>, orders: mpsc::Receiver<faults::Order>) {
-        let (cluster, namespace) = (self.lab.kubernetes.clone(), self.plan.namespace.clone());
-        tasks.spawn(faults::keep(cluster, namespace, selectors_of(&self.plan), self.bus.clone(), orders));
+    fn asker(&self, ground: &Ground) -> Asker {
+        let asked = measure::asked_of(&canary_of(&ground.plan), &Settings::default(), &ground.plan.objects);
+        let prometheus = self.lab.prometheus.clone();
+        Asker { prometheus, clock: ground.clock, bus: ground.bus.clone(), asked }
     }
 
     /// From the warm-up to the decision. Dropping `hands` at its end stops faults and traffic.
-    async fn play(&mut self, tasks: &mut JoinSet<()>, mut hands: Hands) -> Result<End, RunError> {
-        let clock = self.lab.clock;
-        tasks.spawn(measure::measure(self.lab.clone(), Arc::clone(&self.plan), self.bus.clone()));
-        let first = TrafficChange { streams: self.plan.traffic.clone(), stop: Vec::new() };
+    async fn play(&mut self, mut hands: Hands) -> Result<End, StepError> {
+        let ground = hands.ground.clone();
+        let (clock, plan) = (ground.clock, &ground.plan);
+        let first = TrafficChange { streams: plan.traffic.clone(), stop: Vec::new() };
         let _ = hands.traffic.send(first).await;
-        let plan = Arc::clone(&self.plan);
         let until = clock.elapsed() + plan.warmup;
         let whole = async {
             let name = "warm up";
-            setup::step(&hands.bus, name, StepState::Started, "traffic runs until the metric windows are full");
+            ground.step(name, StepState::Started, "traffic runs until the metric windows are full");
             clock.sleep_until(until).await;
-            setup::step(&hands.bus, name, StepState::Done, "");
-            hands.bus.publish(Event::ScenarioStarted(ScenarioStarted { steps: plan.steps.len() }));
+            ground.step(name, StepState::Done, "");
+            ground.bus.publish(Event::ScenarioStarted(ScenarioStarted { steps: plan.steps.len() }));
             tokio::select! {
                 biased;
-                end = steps_then_decision(&plan, &mut hands) => end,
+                end = steps_then_decision(plan, &mut hands) => end,
                 () = clock.sleep_until(until + plan.time_limit) => Ok(End::TimeUp),
             }
         };
         tokio::select! {
             biased;
-            () = obey(&mut self.commands, &self.lab, &plan, &self.bus) => Ok(End::Quit),
-            end = whole => end.map_err(RunError::from),
+            () = obey(&mut self.commands, &ground) => Ok(End::Quit),
+            end = whole => end,
         }
     }
 
@@ -159,6 +161,46 @@ impl Session {
     }
 }
 
+/// Brings the lab to where the scenario begins: free of what was, watched, and with a Canary that waits for a release. Gives
+/// the plan as this lab can play it, where that differs.
+async fn prepare(
+    ground: &Ground,
+    tasks: &mut JoinSet<()>,
+    seen_sender: &watch::Sender<Seen>,
+    seen: &mut watch::Receiver<Seen>,
+    selectors: &PodSelectors,
+) -> Result<Option<way::Prepared>, RunError> {
+    let ran_before = setup::clear(ground).await?;
+    observe(ground, tasks, seen_sender).await.map_err(RunError::Watch)?;
+    setup::apply(ground).await?;
+    setup::wait_until_initialized(ground, seen).await?;
+    if ran_before {
+        setup::close_gates(ground).await?;
+    }
+    Ok(way::prepare(ground, selectors).await?)
+}
+
+/// Watches all that a run tells about, from now on.
+async fn observe(ground: &Ground, tasks: &mut JoinSet<()>, seen: &watch::Sender<Seen>) -> Result<(), ClusterError> {
+    let plan = &ground.plan;
+    let before = insist(ground.clock, || ground.cluster.list("v1", "Event", Some(&plan.namespace), None)).await?;
+    let watch = |api_version, kind| Watch { api_version, kind };
+    let mut follow = |watch: Watch, teller: Box<dyn observe::Teller + Send>| {
+        let follow = observe::follow(ground.cluster.clone(), plan.namespace.clone(), watch, ground.bus.clone(), teller);
+        tasks.spawn(follow);
+    };
+    let name = &plan.canary.name;
+    follow(watch("flagger.app/v1beta1", "Canary"), Box::new(StatusTeller::new(name, seen.clone())));
+    follow(watch("v1", "Event"), Box::new(ReportTeller::new(name).knowing(&before)));
+    follow(watch("apps/v1", "Deployment"), Box::new(WorkloadTeller::default()));
+    follow(watch("v1", "Pod"), Box::new(PodTeller::default()));
+    let canary = canary_of(plan);
+    if let Some(router) = routes::router_object(&canary, &Settings::default()) {
+        follow(watch(router.api_version, router.kind), Box::new(RouteTeller::new(canary, seen.clone())));
+    }
+    Ok(())
+}
+
 async fn steps_then_decision(plan: &Plan, hands: &mut Hands) -> Result<End, StepError> {
     let last_release = Mutex::new(None);
     let seen = hands.seen.clone();
@@ -170,61 +212,18 @@ async fn steps_then_decision(plan: &Plan, hands: &mut Hands) -> Result<End, Step
     // After a step that waited in vain the release still comes to its own end.
     let (Played::All | Played::Stuck) = player::play(plan, hands, taken).await?;
     let release = *last_release.lock().unwrap_or_else(PoisonError::into_inner);
-    decide::decided(hands.clock, hands.seen.clone(), release, plan.settle).await;
+    decide::decided(hands.ground.clock, hands.seen.clone(), release, plan.settle).await;
     Ok(End::Decided)
 }
 
-/// Waits for Quit; other commands come too early, and are noted.
-async fn quit(commands: &mut mpsc::Receiver<Command>, bus: &Bus) {
-    while let Some(command) = commands.recv().await {
-        if command == Command::Quit {
-            return tell(bus, "quit");
-        }
-        bus.publish(Event::Note(Note { text: "not yet: the lab is being made".to_owned() }));
-    }
-    std::future::pending::<()>().await;
-}
-
-/// Does what a person asks for, until they quit.
-async fn obey(commands: &mut mpsc::Receiver<Command>, lab: &Lab, plan: &Plan, bus: &Bus) {
-    while let Some(command) = commands.recv().await {
-        let (text, path) = match command {
-            Command::OpenGate => ("open the gate", "/gate/open"),
-            Command::CloseGate => ("close the gate", "/gate/close"),
-            Command::RollBack => ("roll back", "/rollback/open"),
-            Command::Quit => return tell(bus, "quit"),
-            Command::Pause | Command::Resume | Command::Step { .. } | Command::Speed(_) => {
-                let text = "the wall clock cannot be paused, stepped or sped up".to_owned();
-                bus.publish(Event::Note(Note { text }));
-                continue;
-            }
-        };
-        tell(bus, text);
-        player::by_hand(&lab.kubernetes, plan, bus, path).await;
-    }
-    std::future::pending::<()>().await;
-}
-
-fn tell(bus: &Bus, text: &str) {
-    bus.publish(Event::Command(crate::event::Command { text: text.to_owned() }));
-}
-
 /// The plan's own Canary manifest.
-pub(crate) fn canary_of(plan: &Plan) -> Canary {
+fn canary_of(plan: &Plan) -> Canary {
     let manifest = plan.objects.iter().find(|it| it["kind"] == "Canary" && it["metadata"]["name"] == plan.canary.name);
     manifest.and_then(|it| serde_json::from_value(it.clone()).ok()).unwrap_or_default()
 }
 
-/// The target's pods by its selector, the primary's as Flagger makes it: the first value gets `-primary`.
-fn selectors_of(plan: &Plan) -> PodSelectors {
-    let target =
-        plan.objects.iter().find(|it| it["kind"] == "Deployment" && it["metadata"]["name"] == plan.target.name);
-    let labels = target.map_or(&Value::Null, |it| &it["spec"]["selector"]["matchLabels"]);
-    let canary: Labels = serde_json::from_value(labels.clone()).unwrap_or_default();
-    let mut primary = canary.clone();
-    let selector = ["app", "name", "app.kubernetes.io/name"].into_iter().find(|it| canary.contains_key(*it));
-    if let Some(value) = selector.and_then(|it| primary.get_mut(it)) {
-        value.push_str("-primary");
-    }
-    PodSelectors { canary, primary }
+/// The plan's own target manifest.
+fn target_of(plan: &Plan) -> &Value {
+    let is_target = |it: &&Value| it["kind"] == "Deployment" && it["metadata"]["name"] == plan.target.name;
+    plan.objects.iter().find(is_target).unwrap_or(&Value::Null)
 }

@@ -23,6 +23,15 @@ impl Outside {
     }
 }
 
+impl Outside {
+    /// Past any proxy of the environment: for addresses on this machine.
+    #[must_use]
+    pub fn direct() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { client: reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string()) }
+    }
+}
+
 impl Default for Outside {
     fn default() -> Self {
         Self::new()

@@ -1,9 +1,13 @@
 //! Watches the lab's objects and tells what changed. One task a kind; what a change means is a pure function below.
 
+mod reports;
+
+pub(crate) use reports::ReportTeller;
+
 use super::bus::Bus;
 use crate::canary::routes;
 use crate::cluster::{Client, Watched};
-use crate::event::{Event, Pod, Reported, RouteChanged, StatusChanged, Workload};
+use crate::event::{Event, Pod, RouteChanged, StatusChanged, Workload};
 use crate::model::canary::{Canary, Phase};
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -27,13 +31,20 @@ pub(crate) struct Watch {
 }
 
 /// Follows one kind until the run ends.
-pub(crate) async fn follow(cluster: Client, namespace: String, watch: Watch, bus: Bus, mut teller: impl Teller) {
+pub(crate) async fn follow(
+    cluster: Client,
+    namespace: String,
+    watch: Watch,
+    bus: Bus,
+    mut teller: Box<dyn Teller + Send>,
+) {
     let mut changes = cluster.watch(watch.api_version, watch.kind, Some(&namespace), None);
     while let Some(change) = changes.next().await {
         let told = match change {
             Watched::Applied(object) => teller.applied(&object),
             Watched::Deleted(object) => teller.deleted(&object),
-            Watched::Restarted(objects) => {
+            Watched::Restarted(mut objects) => {
+                teller.sort(&mut objects);
                 let names = objects.iter().map(|it| text(it, "/metadata/name")).collect();
                 let gone = teller.only(&names);
                 gone.into_iter().chain(objects.iter().flat_map(|it| teller.applied(it))).collect()
@@ -52,6 +63,9 @@ pub(crate) trait Teller {
     fn deleted(&mut self, _object: &Value) -> Vec<Event> {
         Vec::new()
     }
+
+    /// Brings listed objects into the order in which they are told.
+    fn sort(&self, _objects: &mut [Value]) {}
 
     /// The watch began anew: objects that are not named here went meanwhile.
     fn only(&mut self, _names: &BTreeSet<&str>) -> Vec<Event> {
@@ -112,44 +126,12 @@ impl Teller for StatusTeller {
         self.last = Some(now.clone());
         vec![Event::StatusChanged(now)]
     }
-}
-
-/// Kubernetes Events about the Canary. One Event object stands for many: each rise of its count is told again.
-pub(crate) struct ReportTeller {
-    canary: String,
-    told: BTreeMap<String, (i64, String)>,
-}
-
-/// What client-go puts before a message that stands for several.
-const COMBINED: &str = "(combined from similar events): ";
-
-impl ReportTeller {
-    pub(crate) fn new(canary: &str) -> Self {
-        Self { canary: canary.to_owned(), told: BTreeMap::new() }
-    }
-}
-
-impl Teller for ReportTeller {
-    fn applied(&mut self, object: &Value) -> Vec<Event> {
-        if text(object, "/involvedObject/kind") != "Canary" || text(object, "/involvedObject/name") != self.canary {
-            return Vec::new();
-        }
-        let now = (number(object, "/count").max(1), text(object, "/message").to_owned());
-        let before = self.told.insert(text(object, "/metadata/name").to_owned(), now.clone());
-        if before.as_ref() == Some(&now) {
-            return Vec::new();
-        }
-        let message = now.1.strip_prefix(COMBINED).unwrap_or(&now.1).to_owned();
-        vec![Event::Reported(Reported { warning: text(object, "/type") == "Warning", message })]
-    }
 
     fn deleted(&mut self, object: &Value) -> Vec<Event> {
-        self.told.remove(text(object, "/metadata/name"));
-        Vec::new()
-    }
-
-    fn only(&mut self, names: &BTreeSet<&str>) -> Vec<Event> {
-        self.told.retain(|name, _| names.contains(name.as_str()));
+        if text(object, "/metadata/name") == self.name {
+            self.last = None;
+            self.seen.send_modify(|seen| seen.phase = Phase::None);
+        }
         Vec::new()
     }
 }
@@ -289,28 +271,5 @@ mod tests {
         let told = teller.only(&["b"].into());
         assert!(matches!(&told[..], [Event::Pod(pod)] if pod.name == "a" && pod.state == "Gone"), "{told:?}");
         assert!(teller.only(&["b"].into()).is_empty(), "and told once");
-    }
-
-    #[test]
-    fn a_combined_event_is_told_by_its_latest_message_each_time_its_count_rises() {
-        let mut teller = ReportTeller::new("podinfo");
-        let event = |count: i64, message: &str| {
-            json!({"metadata": {"name": "podinfo.1"}, "involvedObject": {"kind": "Canary", "name": "podinfo"},
-                "type": "Normal", "count": count, "message": message})
-        };
-        let mut tell = |count, message| {
-            teller
-                .applied(&event(count, message))
-                .into_iter()
-                .map(|it| match it {
-                    Event::Reported(it) => it.message,
-                    other => panic!("{other:?}"),
-                })
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(tell(1, "a"), ["a"]);
-        assert!(tell(1, "a").is_empty(), "a relist is silent");
-        assert_eq!(tell(2, "(combined from similar events): b"), ["b"]);
-        assert_eq!(tell(3, "(combined from similar events): b"), ["b"]);
     }
 }

@@ -1,20 +1,31 @@
 //! Keeps the faults that are on in force: also on pods that come later, and after a container started anew.
 //!
 //! A fault reaches a pod through the Kubernetes API's pod proxy, as `POST /fault_injection/enable`: podinfo's own switch.
+//! Where an app has no such switch, a fault that begins with a release comes with it, as environment ([`template`]). Which
+//! of the two it is depends on what the app answers ([`way`]); what cannot be done is an error before the run begins.
 
-use super::bus::Bus;
-use crate::cluster::{Client, Watched};
-use crate::event::{Event, FaultChanged, Note};
+mod template;
+pub(crate) mod way;
+
+pub use way::FaultError;
+
+use super::ground::Ground;
+use super::patience::insist_for;
+use crate::cluster::Watched;
+use crate::event::{Event, FaultChanged};
 use crate::model::fault::{FaultKind, FaultSpec, FaultTarget};
 use crate::model::object::Labels;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// podinfo's HTTP port.
 const APP_PORT: u16 = 9898;
+/// How long a pod may take to answer its switch; one that is going has no time, and others wait behind it.
+const SWITCHED_WITHIN: Duration = Duration::from_secs(10);
 /// Orders that may wait for the task; a plan has far fewer steps at one moment.
 pub(crate) const MAX_WAITING_ORDERS: usize = 256;
 
@@ -34,7 +45,19 @@ pub(crate) struct PodSelectors {
 }
 
 impl PodSelectors {
-    fn target_of(&self, pod: &Value) -> Option<FaultTarget> {
+    /// The pods of a Deployment by its selector, and its primary's as Flagger makes them: the first value gets `-primary`.
+    pub(crate) fn of(deployment: &Value) -> Self {
+        let labels = &deployment["spec"]["selector"]["matchLabels"];
+        let canary: Labels = serde_json::from_value(labels.clone()).unwrap_or_default();
+        let mut primary = canary.clone();
+        let selector = ["app", "name", "app.kubernetes.io/name"].into_iter().find(|it| canary.contains_key(*it));
+        if let Some(value) = selector.and_then(|it| primary.get_mut(it)) {
+            value.push_str("-primary");
+        }
+        Self { canary, primary }
+    }
+
+    pub(crate) fn target_of(&self, pod: &Value) -> Option<FaultTarget> {
         let labels = pod.pointer("/metadata/labels")?;
         let all = |wanted: &Labels| !wanted.is_empty() && wanted.iter().all(|(k, v)| labels[k] == v.as_str());
         if all(&self.canary) { Some(FaultTarget::Canary) } else { all(&self.primary).then_some(FaultTarget::Primary) }
@@ -44,57 +67,51 @@ impl PodSelectors {
 /// A container that runs: a restart makes a new one, without the fault.
 type Running = (String, i64);
 
-struct Faults {
-    cluster: Client,
-    namespace: String,
+/// Keeps faults in force.
+pub(crate) struct Keeper {
+    ground: Ground,
     selectors: PodSelectors,
-    bus: Bus,
+    /// Faults that come with a release: they are told and not switched.
+    in_template: BTreeSet<FaultKind>,
     active: BTreeMap<(FaultTarget, FaultKind), FaultSpec>,
     /// Running containers and whose they are.
     pods: BTreeMap<Running, FaultTarget>,
     applied: BTreeSet<(Running, FaultTarget, FaultKind)>,
 }
 
-/// Carries out orders until the sender is dropped.
-pub(crate) async fn keep(
-    cluster: Client,
-    namespace: String,
-    selectors: PodSelectors,
-    bus: Bus,
-    mut orders: mpsc::Receiver<Order>,
-) {
-    let mut pods = cluster.watch("v1", "Pod", Some(&namespace), None);
-    let mut faults = Faults {
-        cluster,
-        namespace: namespace.clone(),
-        selectors,
-        bus,
-        active: BTreeMap::new(),
-        pods: BTreeMap::new(),
-        applied: BTreeSet::new(),
-    };
-    loop {
-        tokio::select! {
-            biased;
-            order = orders.recv() => match order {
-                Some(order) => faults.carry_out(order).await,
-                None => return,
-            },
-            Some(change) = pods.next() => match change {
-                Watched::Applied(pod) => faults.see(&pod),
-                Watched::Deleted(pod) => faults.forget(&pod),
-                Watched::Restarted(all) => {
-                    // Whatever is not listed is gone.
-                    faults.pods.clear();
-                    all.iter().for_each(|pod| faults.see(pod));
-                }
-            },
-        }
-        faults.reach_new_pods().await;
+impl Keeper {
+    pub(crate) fn new(ground: Ground, selectors: PodSelectors, in_template: BTreeSet<FaultKind>) -> Self {
+        let (active, pods, applied) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { ground, selectors, in_template, active, pods, applied }
     }
-}
 
-impl Faults {
+    /// Carries out orders until the sender is dropped, then turns off what is on: a lab outlives its runs.
+    pub(crate) async fn keep(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut pods = self.ground.cluster.watch("v1", "Pod", Some(&self.ground.plan.namespace), None);
+        loop {
+            tokio::select! {
+                biased;
+                order = orders.recv() => match order {
+                    Some(order) => self.carry_out(order).await,
+                    None => break,
+                },
+                Some(change) = pods.next() => match change {
+                    Watched::Applied(pod) => self.see(&pod),
+                    Watched::Deleted(pod) => self.forget(&pod),
+                    Watched::Restarted(all) => {
+                        // Whatever is not listed is gone.
+                        self.pods.clear();
+                        all.iter().for_each(|pod| self.see(pod));
+                    }
+                },
+            }
+            self.reach_new_pods().await;
+        }
+        for key in self.active.keys().copied().collect::<Vec<_>>() {
+            self.withdraw(key).await;
+        }
+    }
+
     fn see(&mut self, pod: &Value) {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let status = &pod["status"]["containerStatuses"][0];
@@ -134,6 +151,11 @@ impl Faults {
     async fn end(&mut self, key: (FaultTarget, FaultKind)) {
         let Some(spec) = self.active.remove(&key) else { return };
         self.tell(&spec, key.0, false);
+        self.withdraw(key).await;
+    }
+
+    /// Takes a fault from the pods that have it.
+    async fn withdraw(&mut self, key: (FaultTarget, FaultKind)) {
         let hit: Vec<_> = self.applied.iter().filter(|(_, on, kind)| (*on, *kind) == key).cloned().collect();
         for (running, target, kind) in hit {
             if self.pods.contains_key(&running) {
@@ -145,7 +167,7 @@ impl Faults {
 
     async fn reach_new_pods(&mut self) {
         let mut due = Vec::new();
-        for ((on, kind), spec) in &self.active {
+        for ((on, kind), spec) in self.active.iter().filter(|((_, kind), _)| !self.in_template.contains(kind)) {
             for (running, whose) in &self.pods {
                 let mark = (running.clone(), *on, *kind);
                 if (*on == FaultTarget::All || on == whose) && !self.applied.contains(&mark) {
@@ -160,21 +182,31 @@ impl Faults {
     }
 
     async fn post(&self, pod: &str, verb: &str, body: &Value) {
-        let request = http::Request::post(format!("/fault_injection/{verb}"))
-            .header("content-type", "application/json")
-            .body(Bytes::from(body.to_string()))
-            .expect("a fixed path and header make a request");
-        let failed = match self.cluster.pod_request(&self.namespace, pod, APP_PORT, request).await {
+        let ground = &self.ground;
+        let body = Bytes::from(body.to_string());
+        let sent = insist_for(ground.clock, SWITCHED_WITHIN, || {
+            let request = http::Request::post(format!("/fault_injection/{verb}"))
+                .header("content-type", "application/json")
+                .body(body.clone())
+                .expect("a fixed path and header make a request");
+            ground.cluster.pod_request(&ground.plan.namespace, pod, APP_PORT, request)
+        });
+        let failed = match sent.await {
             Ok(answer) if answer.status().is_success() => return,
             Ok(answer) => answer.status().to_string(),
             Err(error) => error.to_string(),
         };
-        let text = format!("pod {pod} did not take `{verb}` of a fault: {failed}");
-        self.bus.publish(Event::Note(Note { text }));
+        ground.note(format!("pod {pod} did not take `{verb}` of a fault: {failed}"));
     }
 
     fn tell(&self, spec: &FaultSpec, target: FaultTarget, on: bool) {
         let detail = spec.delay.map(|it| it.to_string()).unwrap_or_default();
-        self.bus.publish(Event::FaultChanged(FaultChanged { fault: spec.fault, target, on, rate: spec.rate, detail }));
+        self.ground.bus.publish(Event::FaultChanged(FaultChanged {
+            fault: spec.fault,
+            target,
+            on,
+            rate: spec.rate,
+            detail,
+        }));
     }
 }
