@@ -2,7 +2,10 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::home::LabName;
+use crate::lab::Address;
 use crate::model::command::Speed;
 
 /// A canary-release lab in one binary: scripted releases, decided as Flagger decides them, with a verdict.
@@ -19,6 +22,10 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario on a lab and say how it ended, and why
     Run(RunArgs),
+    /// Look at a Canary of any lab or cluster with Flagger; changes nothing
+    Watch(WatchArgs),
+    /// Put two run records side by side; exit code 0 alike, 1 different
+    Compare(CompareArgs),
     /// List, show and check scenarios
     #[command(subcommand)]
     Scenarios(ScenariosCommand),
@@ -34,9 +41,12 @@ pub enum Command {
 pub struct RunArgs {
     /// A built-in scenario's name (see `coalmine scenarios list`) or a file
     pub scenario: String,
-    /// Which clock the lab runs on
-    #[arg(long, value_enum, default_value_t = ClockArg::Simulated)]
-    pub clock: ClockArg,
+    /// Run on this lab, which is up (`coalmine up`), instead of one made for this run; implies the wall clock
+    #[arg(long, value_name = "NAME")]
+    pub lab: Option<LabName>,
+    /// Which clock the lab runs on [default: simulated]
+    #[arg(long, value_enum)]
+    pub clock: Option<ClockArg>,
     /// Simulated seconds per real second, or `max` [default: 10 in the live view, max without it]
     #[arg(long, value_name = "TIMES|max")]
     pub speed: Option<Speed>,
@@ -52,6 +62,55 @@ pub struct RunArgs {
     /// Print the verdict only
     #[arg(long, short, conflicts_with = "lines")]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The Canary; may be left out where there is only one
+    pub canary: Option<String>,
+    /// Its namespace [default: all]
+    #[arg(long, short, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// A lab that is up (`coalmine up`)
+    #[arg(long, value_name = "NAME", conflicts_with = "context")]
+    pub lab: Option<LabName>,
+    /// A context of the kubeconfig [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Flagger's Prometheus: http://HOST:PORT, or NAMESPACE/SERVICE:PORT [default: the one that Flagger asks]
+    #[arg(long, value_name = "ADDRESS")]
+    pub prometheus: Option<Address>,
+    /// When it ends, write record.jsonl and the reports into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print lines even where the live view could be shown
+    #[arg(long)]
+    pub lines: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A record.jsonl that `coalmine run --out` wrote
+    pub left: PathBuf,
+    /// Another one
+    pub right: PathBuf,
+    /// How much earlier or later an event may come after the detection of the new revision: 15s, 1m30s [default: one
+    /// interval of the policy]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub tolerance: Option<Duration>,
+    /// A table, or JSON
+    #[arg(long, short, value_enum, default_value_t = FormatArg::Table)]
+    pub output: FormatArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    Table,
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::model::duration::parse_go(text).map_err(|_| format!("`{text}` is no duration: write 15s or 1m30s"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -5,14 +5,17 @@
 //! Never: how anything is done.
 
 mod args;
+mod compare;
 mod doctor;
 mod exit;
 mod interrupt;
+mod place;
 mod replay;
 mod report;
 mod run;
 pub mod scenarios;
 mod terminal;
+mod watch;
 
 pub use args::Cli;
 pub use exit::Exit;
@@ -25,6 +28,8 @@ use clap::Parser;
 pub fn main() -> Exit {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Watch(args) => watch::watch(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Report(args) => report::report(&args),
         Command::Doctor(args) => doctor::doctor(&args),

@@ -21,7 +21,7 @@ pub(crate) fn report(args: &ReportArgs) -> Exit {
 }
 
 /// Reads a whole record; the error is a text for people.
-fn read(record: &Path) -> Result<Vec<Envelope>, String> {
+pub(crate) fn read(record: &Path) -> Result<Vec<Envelope>, String> {
     match read_as_far_as_possible(record)? {
         (events, None) => Ok(events),
         (_, Some(problem)) => Err(problem),

@@ -1,13 +1,13 @@
 //! `coalmine run`: one scenario on one lab, as a live view or as lines.
 
-use super::args::{ClockArg, RunArgs};
+use super::args::RunArgs;
 use super::terminal::{self, complain, say};
-use super::{Exit, interrupt, report};
-use crate::event::{ClockKind, Envelope, Outcome, RunEnded};
+use super::{Exit, interrupt, place, report};
+use crate::event::{Envelope, Outcome, RunEnded};
 use crate::model::command::Speed;
 use crate::report::line::{self, Lines};
 use crate::scenario::{self, Plan};
-use crate::session::{Control, Journal, Launch, LaunchError, Place, Sink};
+use crate::session::{Control, Journal, Launch, LaunchError, Sink};
 use crate::sys::rng::Seed;
 use crate::tui;
 use std::path::Path;
@@ -25,12 +25,8 @@ enum Show {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Exit {
-    if args.clock == ClockArg::Wall && args.speed.is_some() {
-        complain("coalmine: --speed is for the simulated clock; the wall clock has one speed\n");
-        return Exit::Usage;
-    }
-    let plan = match plan(&args.scenario) {
-        Ok(plan) => plan,
+    let (place, plan) = match place::of_run(args).and_then(|place| Ok((place, plan(&args.scenario)?))) {
+        Ok(both) => both,
         Err(text) => {
             complain(&text);
             return Exit::Usage;
@@ -50,10 +46,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let journal = Journal::default();
     let launch = Launch {
         plan,
-        place: Place::Embedded(match args.clock {
-            ClockArg::Simulated => ClockKind::Simulated,
-            ClockArg::Wall => ClockKind::Wall,
-        }),
+        place,
         seed: Seed(args.seed),
         journal: journal.clone(),
         sinks: Vec::new(),
@@ -79,10 +72,17 @@ fn plan(name: &str) -> Result<Plan, String> {
 
 fn with_lines(mut launch: Launch, control: Control) -> Result<RunEnded, LaunchError> {
     interrupt::listen(control)?;
+    print_lines(|sink| {
+        launch.sinks.push(sink);
+        launch.run()
+    })
+}
+
+/// Prints the lines of what `work` sends to its sink.
+pub(crate) fn print_lines<T>(work: impl FnOnce(Sink) -> T) -> T {
     let lines = Arc::new(Mutex::new(Lines::new(terminal::line_options())));
     let sink = lines.clone();
-    launch.sinks.push(Box::new(move |envelope| say(&lock(&sink).take(envelope))));
-    let result = launch.run();
+    let result = work(Box::new(move |envelope| say(&lock(&sink).take(envelope))));
     say(&lock(&lines).finish());
     result
 }
@@ -91,11 +91,23 @@ fn lock(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The run has a thread of its own; this thread is the view's. A person who quits the view ends the run.
 fn with_view(mut launch: Launch, control: &Control, speed: Speed) -> Result<RunEnded, LaunchError> {
+    show_view(control, speed, |sink| {
+        launch.sinks.push(sink);
+        move || launch.run()
+    })
+}
+
+/// Shows what work sends to its sink. The work has a thread of its own; this thread is the view's. A person who quits the
+/// view ends the work.
+pub(crate) fn show_view<T, E, W>(control: &Control, speed: Speed, work: impl FnOnce(Sink) -> W) -> Result<T, E>
+where
+    W: FnOnce() -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<std::io::Error> + Send + 'static,
+{
     let (sender, events) = mpsc::sync_channel::<Envelope>(tui::CHANNEL);
-    launch.sinks.push(view_sink(sender));
-    let running = std::thread::Builder::new().name("run".to_owned()).spawn(move || launch.run())?;
+    let running = std::thread::Builder::new().name("run".to_owned()).spawn(work(view_sink(sender)))?;
     let hands = control.clone();
     let shown = tui::run(events, move |command| hands.send(command), &view_options(speed));
     control.send(crate::model::command::Command::Quit);

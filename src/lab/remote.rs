@@ -6,6 +6,7 @@
 
 use super::{Endpoint, Lab};
 use crate::cluster::{Client, ClusterError, ConnectError, Forward, ForwardError};
+use crate::home::{Endpoints, LabName};
 use crate::sys::clock::Clock;
 use crate::sys::http::{Http, HttpError, Request, Response, SharedHttp};
 use crate::sys::outside::Outside;
@@ -44,6 +45,8 @@ pub enum RemoteError {
     Connect(#[from] ConnectError),
     #[error("the Kubernetes API of lab {lab} does not answer: {source}. Is the lab up?")]
     NoAnswer { lab: String, source: ClusterError },
+    #[error("lab {lab} is written down with an address that is none: {why}")]
+    Address { lab: String, why: String },
     #[error("lab {lab} has no {endpoint}, and a run needs one")]
     Missing { lab: String, endpoint: &'static str },
     #[error("requests cannot enter lab {lab}: {source}")]
@@ -57,6 +60,21 @@ pub struct Remote {
 }
 
 impl Reach {
+    /// A lab that is written down. Its addresses can be Services too: see [`Address`].
+    pub fn of(name: &LabName, endpoints: &Endpoints) -> Result<Self, RemoteError> {
+        let address = |text: &str| {
+            let bad = |why| RemoteError::Address { lab: name.to_string(), why };
+            text.parse().map(Some).map_err(bad)
+        };
+        Ok(Self {
+            name: name.to_string(),
+            kubeconfig: Some(endpoints.kubernetes.kubeconfig.clone()),
+            context: Some(endpoints.kubernetes.context.clone()),
+            prometheus: address(&endpoints.prometheus)?,
+            entry: address(&endpoints.entry)?,
+        })
+    }
+
     /// A client of the Kubernetes API.
     pub async fn kubernetes(&self) -> Result<Client, ConnectError> {
         Client::connect_context(self.kubeconfig.as_deref(), self.context.as_deref()).await

@@ -8,6 +8,10 @@ use crate::model::canary::Phase;
 use crate::state::{CheckState, EntryKind, LabState, Stopwatch, Tone, VersionTraffic, why, words};
 use serde::Serialize;
 
+/// What stands for a scenario in records of `coalmine watch`.
+const WATCH: &str = "watch";
+/// The lab that a run makes for itself.
+const EMBEDDED: &str = "embedded";
 /// Timeline rows of a report at most; of longer runs the newest are told.
 const MAX_ROWS: usize = 2_000;
 
@@ -248,8 +252,12 @@ fn lab_steps(state: &LabState) -> Vec<(String, String, String)> {
 /// A command line to copy; a name that a shell could take for something else is left to the reader.
 fn reproduce(run: &RunStarted) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./".contains(it);
+    if run.scenario == WATCH {
+        return format!("coalmine watch {} -n {}", run.policy.canary, run.policy.namespace);
+    }
     let name = if run.scenario.chars().all(is_plain) { run.scenario.as_str() } else { "SCENARIO" };
-    format!("coalmine run {name} --seed {}", run.seed)
+    let lab = if run.lab == EMBEDDED { String::new() } else { format!(" --lab {}", run.lab) };
+    format!("coalmine run {name}{lab} --seed {}", run.seed)
 }
 
 fn reproduce_note(state: &LabState) -> &'static str {

@@ -1,8 +1,9 @@
 //! Trying again while the Kubernetes API does not answer. A run outlives an API server that is gone for a while; it gives
 //! up, by name and with exit code 3, after [`GIVE_UP_AFTER`].
 
-use super::ground::Ground;
+use super::bus::Bus;
 use crate::cluster::{Client, ClusterError};
+use crate::event::{Event, Note};
 use crate::model::duration::go;
 use crate::sys::clock::Clock;
 use std::time::Duration;
@@ -58,27 +59,26 @@ where
 }
 
 /// Watches over the Kubernetes API and tells when it goes and when it is back. Ends when it was gone for too long.
-pub(crate) async fn watch_over(ground: Ground) -> Lost {
-    let clock = ground.clock;
+pub(crate) async fn watch_over(cluster: Client, clock: Clock, bus: Bus) -> Lost {
+    let note = |text: String| bus.publish(Event::Note(Note { text }));
     loop {
         clock.sleep_until(clock.elapsed() + ASK_EVERY).await;
         let asked = clock.elapsed();
-        let Err(why) = is_there(&ground.cluster).await else { continue };
-        ground.note(format!("the Kubernetes API does not answer: {why}; trying again for {}", go(GIVE_UP_AFTER)));
-        if let Some(lost) = until_back(&ground, asked + GIVE_UP_AFTER).await {
+        let Err(why) = is_there(&cluster).await else { continue };
+        note(format!("the Kubernetes API does not answer: {why}; trying again for {}", go(GIVE_UP_AFTER)));
+        if let Some(lost) = until_back(&cluster, clock, asked + GIVE_UP_AFTER).await {
             return lost;
         }
         let gone = Duration::from_secs((clock.elapsed() - asked).as_secs());
-        ground.note(format!("the Kubernetes API answers again, after {}", go(gone)));
+        note(format!("the Kubernetes API answers again, after {}", go(gone)));
     }
 }
 
 /// None when it is back in time.
-async fn until_back(ground: &Ground, until: Duration) -> Option<Lost> {
-    let clock = ground.clock;
+async fn until_back(cluster: &Client, clock: Clock, until: Duration) -> Option<Lost> {
     loop {
         clock.sleep_until(clock.elapsed() + ASK_AGAIN).await;
-        let Err(why) = is_there(&ground.cluster).await else { return None };
+        let Err(why) = is_there(cluster).await else { return None };
         if clock.elapsed() >= until {
             return Some(Lost { why });
         }

@@ -76,7 +76,7 @@ impl Session {
         let claim = claim?;
         let end = tokio::select! {
             biased;
-            lost = patience::watch_over(ground.clone()) => Err(RunError::from(lost)),
+            lost = patience::watch_over(ground.cluster.clone(), ground.clock, ground.bus.clone()) => Err(RunError::from(lost)),
             end = self.run_alone(ground) => end,
         };
         if !matches!(end, Err(RunError::Lost(_))) {

@@ -2,12 +2,13 @@
 
 mod reports;
 
-pub(crate) use reports::ReportTeller;
+pub(crate) use reports::{ReportTeller, told_at};
 
 use super::bus::Bus;
+use super::faults::PodSelectors;
 use crate::canary::routes;
 use crate::cluster::{Client, Watched};
-use crate::event::{Event, Pod, RouteChanged, StatusChanged, Workload};
+use crate::event::{Event, Note, Pod, RouteChanged, StatusChanged, Workload};
 use crate::model::canary::{Canary, Phase};
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -131,6 +132,8 @@ impl Teller for StatusTeller {
         if text(object, "/metadata/name") == self.name {
             self.last = None;
             self.seen.send_modify(|seen| seen.phase = Phase::None);
+            let text = format!("the Canary {} was deleted", self.name);
+            return vec![Event::Note(Note { text })];
         }
         Vec::new()
     }
@@ -162,30 +165,56 @@ impl Teller for RouteTeller {
     }
 }
 
-/// Deployments' counts.
+/// Deployments' counts: of all, or of those that are named.
 #[derive(Default)]
-pub(crate) struct WorkloadTeller(BTreeMap<String, Workload>);
+pub(crate) struct WorkloadTeller {
+    last: BTreeMap<String, Workload>,
+    only: Option<[String; 2]>,
+}
+
+impl WorkloadTeller {
+    /// The target and its primary.
+    pub(crate) fn of_target(name: &str) -> Self {
+        Self { last: BTreeMap::new(), only: Some([name.to_owned(), format!("{name}-primary")]) }
+    }
+}
 
 impl Teller for WorkloadTeller {
     fn applied(&mut self, object: &Value) -> Vec<Event> {
+        let name = text(object, "/metadata/name");
+        if self.only.as_ref().is_some_and(|it| it.iter().all(|it| it != name)) {
+            return Vec::new();
+        }
         let now = Workload {
-            name: text(object, "/metadata/name").to_owned(),
+            name: name.to_owned(),
             version: image_tag(text(object, "/spec/template/spec/containers/0/image")).to_owned(),
             desired: number(object, "/spec/replicas"),
             ready: number(object, "/status/readyReplicas"),
             updated: number(object, "/status/updatedReplicas"),
         };
-        let before = self.0.insert(now.name.clone(), now.clone());
+        let before = self.last.insert(now.name.clone(), now.clone());
         if before.as_ref() == Some(&now) { Vec::new() } else { vec![Event::Workload(now)] }
     }
 }
 
-/// Pods, in the words of kubectl.
+/// Pods, in the words of kubectl: all, or those of the target and its primary.
 #[derive(Default)]
-pub(crate) struct PodTeller(BTreeMap<String, Pod>);
+pub(crate) struct PodTeller {
+    last: BTreeMap<String, Pod>,
+    only: Option<PodSelectors>,
+}
+
+impl PodTeller {
+    pub(crate) fn of_target(selectors: PodSelectors) -> Self {
+        Self { last: BTreeMap::new(), only: Some(selectors) }
+    }
+}
 
 impl Teller for PodTeller {
     fn applied(&mut self, object: &Value) -> Vec<Event> {
+        if self.only.as_ref().is_some_and(|it| it.target_of(object).is_none()) {
+            return Vec::new();
+        }
         let now = Pod {
             name: text(object, "/metadata/name").to_owned(),
             version: image_tag(text(object, "/spec/containers/0/image")).to_owned(),
@@ -193,16 +222,16 @@ impl Teller for PodTeller {
             restarts: number(object, "/status/containerStatuses/0/restartCount"),
             state: pod_state(object).to_owned(),
         };
-        let before = self.0.insert(now.name.clone(), now.clone());
+        let before = self.last.insert(now.name.clone(), now.clone());
         if before.as_ref() == Some(&now) { Vec::new() } else { vec![Event::Pod(now)] }
     }
 
     fn deleted(&mut self, object: &Value) -> Vec<Event> {
-        self.0.remove(text(object, "/metadata/name")).map(gone).into_iter().collect()
+        self.last.remove(text(object, "/metadata/name")).map(gone).into_iter().collect()
     }
 
     fn only(&mut self, names: &BTreeSet<&str>) -> Vec<Event> {
-        self.0.extract_if(.., |name, _| !names.contains(name.as_str())).map(|(_, pod)| gone(pod)).collect()
+        self.last.extract_if(.., |name, _| !names.contains(name.as_str())).map(|(_, pod)| gone(pod)).collect()
     }
 }
 

@@ -33,7 +33,7 @@ impl ReportTeller {
         self
     }
 
-    fn is_about(&self, event: &Value) -> bool {
+    pub(crate) fn is_about(&self, event: &Value) -> bool {
         text(event, "/involvedObject/kind") == "Canary" && text(event, "/involvedObject/name") == self.canary
     }
 }
@@ -45,7 +45,7 @@ fn state_of(event: &Value) -> (i64, String) {
 }
 
 /// When it last happened, RFC 3339; empty where it does not say.
-fn told_at(event: &Value) -> &str {
+pub(crate) fn told_at(event: &Value) -> &str {
     let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"];
     times.iter().map(|it| text(event, it)).find(|it| !it.is_empty()).unwrap_or_default()
 }

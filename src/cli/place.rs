@@ -1,0 +1,35 @@
+//! Which lab is meant, and on which clock.
+
+use super::args::{ClockArg, RunArgs};
+use super::terminal;
+use crate::event::ClockKind;
+use crate::home::{Home, LabName};
+use crate::lab::Reach;
+use crate::session::Place;
+
+/// Where a run takes place; the error is a text for people, and bad usage.
+pub(crate) fn of_run(args: &RunArgs) -> Result<Place, String> {
+    match (&args.lab, args.clock, args.speed) {
+        (Some(name), Some(ClockArg::Simulated), _) => Err(format!(
+            "coalmine: the lab `{name}` is up and runs on the wall clock; --clock simulated is for a lab made for the run: \
+             leave out --lab\n"
+        )),
+        (Some(name), _, Some(_)) => Err(format!(
+            "coalmine: --speed is for the simulated clock; the lab `{name}` runs on the wall clock, which has one speed\n"
+        )),
+        (Some(name), ..) => reach(name).map(Place::Remote),
+        (None, Some(ClockArg::Wall), Some(_)) => {
+            Err("coalmine: --speed is for the simulated clock; the wall clock has one speed\n".to_owned())
+        }
+        (None, Some(ClockArg::Wall), None) => Ok(Place::Embedded(ClockKind::Wall)),
+        (None, Some(ClockArg::Simulated) | None, _) => Ok(Place::Embedded(ClockKind::Simulated)),
+    }
+}
+
+/// How a lab that is up is reached; the error is a text for people.
+pub(crate) fn reach(name: &LabName) -> Result<Reach, String> {
+    let in_words = |error: &dyn std::error::Error| terminal::failure("no lab", error);
+    let home = Home::of_user().map_err(|it| in_words(&it))?;
+    let (_, endpoints) = home.ready(name).map_err(|it| in_words(&it))?;
+    Reach::of(name, &endpoints).map_err(|it| in_words(&it))
+}
