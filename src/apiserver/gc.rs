@@ -4,6 +4,7 @@
 
 use super::api::{FOREGROUND, ORPHAN};
 use super::kinds::resource;
+use super::object::Object;
 use super::server::State;
 use super::store::key_of;
 use super::{crd, meta};
@@ -20,6 +21,10 @@ pub struct Place {
 }
 
 impl Place {
+    fn at(resource: &str, (namespace, name): (&str, &str)) -> Self {
+        Self { resource: resource.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
     pub fn of(resource: &str, object: &Value) -> Self {
         let (namespace, name) = key_of(object);
         Self { resource: resource.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
@@ -27,12 +32,16 @@ impl Place {
 }
 
 impl State {
-    fn at(&self, place: &Place) -> Option<&Arc<Value>> {
-        self.store.get(&place.resource, &place.namespace, &place.name)
+    fn at(&self, place: &Place) -> Option<Arc<Value>> {
+        self.store.get(&place.resource, &place.namespace, &place.name).map(|it| it.value())
+    }
+
+    fn is_there(&self, place: &Place) -> bool {
+        self.store.get(&place.resource, &place.namespace, &place.name).is_some()
     }
 
     /// After a write that left the object there.
-    pub fn after_write(&mut self, of: &str, object: &Arc<Value>) {
+    pub fn after_write(&mut self, of: &str, object: &Value) {
         self.index(of, object);
         if of == resource::CUSTOM_RESOURCE_DEFINITIONS
             && crd::is_established(object)
@@ -40,21 +49,23 @@ impl State {
         {
             self.kinds.insert(kind);
         }
-        let mut work = VecDeque::from([Place::of(of, object)]);
-        self.collect(&mut work);
+        if meta::is_terminating(object) || meta::owners(object).next().is_some() {
+            self.collect(&mut VecDeque::from([Place::of(of, object)]));
+        }
     }
 
     /// Removes an object for good; the answer is its last state.
-    pub fn remove(&mut self, resource: &str, object: &Arc<Value>) -> Arc<Value> {
+    pub fn remove(&mut self, resource: &str, object: &Arc<Object>) -> Arc<Object> {
         let mut work = VecDeque::new();
-        let last = self.take(&Place::of(resource, object), &mut work);
+        let last = self.take(&Place::at(resource, object.key()), &mut work);
         self.collect(&mut work);
         last.unwrap_or_else(|| Arc::clone(object))
     }
 
     /// Removes from the store and notes who is concerned: dependents, owners that waited, the namespace.
-    fn take(&mut self, place: &Place, work: &mut VecDeque<Place>) -> Option<Arc<Value>> {
-        let last = self.store.remove(&place.resource, &place.namespace, &place.name)?;
+    fn take(&mut self, place: &Place, work: &mut VecDeque<Place>) -> Option<Arc<Object>> {
+        let object = self.store.remove(&place.resource, &place.namespace, &place.name)?;
+        let last = object.value();
         self.forget(place, &last);
         match place.resource.as_str() {
             resource::SERVICES => self.addresses.release(&last),
@@ -66,10 +77,10 @@ impl State {
         work.extend(meta::owners(&last).filter_map(|(uid, _)| self.by_uid.get(uid).cloned()));
         if !place.namespace.is_empty() {
             work.extend(self.store.get(resource::NAMESPACES, "", &place.namespace).and_then(|namespace| {
-                meta::is_terminating(namespace).then(|| Place::of(resource::NAMESPACES, namespace))
+                meta::is_terminating(&namespace.value()).then(|| Place::at(resource::NAMESPACES, namespace.key()))
             }));
         }
-        Some(last)
+        Some(object)
     }
 
     /// With its definition a custom kind goes, and with the kind all its objects.
@@ -78,7 +89,7 @@ impl State {
         let objects: Vec<_> =
             self.store.collection(&kind.key).into_iter().flat_map(|it| it.iter(None)).cloned().collect();
         for object in objects {
-            self.take(&Place::of(&kind.key, &object), work);
+            self.take(&Place::at(&kind.key, object.key()), work);
         }
         self.kinds.remove(&kind.key);
     }
@@ -116,9 +127,9 @@ impl State {
 
     fn collect(&mut self, work: &mut VecDeque<Place>) {
         while let Some(place) = work.pop_front() {
-            let Some(object) = self.at(&place).cloned() else { continue };
+            let Some(object) = self.at(&place) else { continue };
             self.check_owners(&place, &object, work);
-            let Some(object) = self.at(&place).cloned() else { continue };
+            let Some(object) = self.at(&place) else { continue };
             if !meta::is_terminating(&object) {
                 continue;
             }
@@ -135,7 +146,7 @@ impl State {
         for (uid, _) in meta::owners(object) {
             // An owner that goes in the foreground takes its dependents along.
             match self.by_uid.get(uid).and_then(|it| self.at(it)) {
-                Some(owner) if !waits_in_foreground(owner) => solid += 1,
+                Some(owner) if !waits_in_foreground(&owner) => solid += 1,
                 _ => dangling.push(uid.to_owned()),
             }
         }
@@ -192,14 +203,14 @@ impl State {
         let dependents = self.dependents(&uid);
         if meta::finalizers(object).any(|it| it == ORPHAN) {
             for dependent in &dependents {
-                if let Some(found) = self.at(dependent).cloned() {
+                if let Some(found) = self.at(dependent) {
                     self.drop_owners(dependent, &found, std::slice::from_ref(&uid));
                 }
             }
             self.finish(place, object, ORPHAN, work);
         } else if waits_in_foreground(object) {
             let blocks = |state: &Self, it: &Place| {
-                state.at(it).is_some_and(|it| meta::owners(it).any(|(owner, blocks)| blocks && owner == uid))
+                state.at(it).is_some_and(|it| meta::owners(&it).any(|(owner, blocks)| blocks && owner == uid))
             };
             let (blocking, free): (Vec<_>, Vec<_>) = dependents.into_iter().partition(|it| blocks(self, it));
             if blocking.is_empty() {
@@ -208,7 +219,7 @@ impl State {
                 return;
             }
             for dependent in blocking.iter().chain(&free) {
-                if let Some(found) = self.at(dependent).cloned() {
+                if let Some(found) = self.at(dependent) {
                     self.check_owners(dependent, &found, work);
                 }
             }
@@ -239,12 +250,12 @@ impl State {
             let Some(collection) = self.store.collection(&key) else { continue };
             let content: Vec<_> = collection.iter(Some(name)).cloned().collect();
             for object in content {
-                let at = Place::of(&key, &object);
-                self.begin_delete(&at, &object, false, work);
-                left |= self.at(&at).is_some();
+                let at = Place::at(&key, object.key());
+                self.begin_delete(&at, &object.value(), false, work);
+                left |= self.is_there(&at);
             }
         }
-        let Some(namespace) = self.at(place).cloned() else { return };
+        let Some(namespace) = self.at(place) else { return };
         if !left && !meta::has_finalizers(&namespace) {
             self.take(place, work);
         }

@@ -5,7 +5,7 @@ use super::api::Api;
 use super::gc::Place;
 use super::kinds::{Kind, Kinds, resource};
 use super::status::Status;
-use super::store::Store;
+use super::store::{Footprint, Store};
 use crate::sys::clock::{Clock, rfc3339};
 use crate::sys::http::SharedHttp;
 use crate::sys::rng::Seed;
@@ -14,7 +14,7 @@ use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Namespaces that are always there.
@@ -66,6 +66,8 @@ pub struct Inner {
     state: Mutex<State>,
     proxy: Mutex<Option<SharedHttp>>,
     shut: AtomicBool,
+    /// Events that watches hold, see [`Footprint`].
+    pub buffered: AtomicUsize,
 }
 
 impl Inner {
@@ -99,7 +101,12 @@ impl Server {
             by_uid: BTreeMap::new(),
             by_owner: BTreeMap::new(),
         };
-        let inner = Inner { state: Mutex::new(state), proxy: Mutex::new(None), shut: AtomicBool::new(false) };
+        let inner = Inner {
+            state: Mutex::new(state),
+            proxy: Mutex::new(None),
+            shut: AtomicBool::new(false),
+            buffered: AtomicUsize::new(0),
+        };
         let server = Self { inner: Arc::new(inner) };
         for name in BOOTSTRAP_NAMESPACES {
             let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -156,6 +163,12 @@ impl Server {
     /// How many changes per kind are kept, see [`super::store::WATCH_HISTORY`].
     pub fn set_history_limit(&self, limit: usize) {
         self.inner.lock().store.set_history_limit(limit);
+    }
+
+    /// What is kept, counted.
+    pub fn footprint(&self) -> Footprint {
+        let buffered = self.inner.buffered.load(Ordering::Relaxed);
+        Footprint { buffered, ..self.inner.lock().store.footprint() }
     }
 
     /// Ends every watch. The server itself goes with its last clone.

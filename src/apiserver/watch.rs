@@ -1,6 +1,7 @@
 //! Watches: the changes of one kind, as they are committed, filtered by selectors.
 
 use super::kinds::Kind;
+use super::object::Object;
 use super::options::WatchOptions;
 use super::server::Inner;
 use super::status::Status;
@@ -10,11 +11,17 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How often a bookmark is sent to those who asked for bookmarks; the real watch cache does it about once a minute.
 pub const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// Most changes that a watch takes over at a time, and so holds for a client that is slow to take them. Beyond that it is as
+/// far behind as the client is, until what it has not seen is no longer kept: then it ends with 410. Only the objects that are
+/// there when a watch without a revision begins are all noted at once.
+pub const WATCH_BUFFER: usize = 256;
 
 /// What happened, `WatchEvent.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +54,19 @@ pub struct WatchEvent {
     pub object: Arc<Value>,
 }
 
+/// The same with the object as it is kept, decoded or not.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub kind: WatchEventKind,
+    pub object: Arc<Object>,
+}
+
+impl From<Event> for WatchEvent {
+    fn from(event: Event) -> Self {
+        Self { kind: event.kind, object: event.object.glance() }
+    }
+}
+
 /// The events of one watch, in the order of their revisions.
 pub type WatchStream = BoxStream<'static, WatchEvent>;
 
@@ -57,7 +77,7 @@ struct Watcher {
     options: WatchOptions,
     /// Everything up to here has been seen.
     revision: u64,
-    pending: VecDeque<WatchEvent>,
+    pending: VecDeque<Event>,
     signal: Waiter,
     ends: Option<Instant>,
     next_bookmark: Instant,
@@ -65,39 +85,34 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn selects(&self, object: &Value) -> bool {
-        self.options.label_selector.as_ref().is_none_or(|it| it.matches_object(object))
-            && self.options.field_selector.as_ref().is_none_or(|it| it.matches(object))
+    fn selects(&self, object: &Object) -> bool {
+        if self.options.label_selector.is_none() && self.options.field_selector.is_none() {
+            return true;
+        }
+        let object = object.glance();
+        self.options.label_selector.as_ref().is_none_or(|it| it.matches_object(&object))
+            && self.options.field_selector.as_ref().is_none_or(|it| it.matches(&object))
     }
 
     /// The event of a change as this watch sees it: an object that begins to match appears, one that ceases to disappears.
-    fn event(&self, change: &Change) -> Option<WatchEvent> {
-        if let Some(namespace) = &self.namespace
-            && super::store::key_of(&change.object).0 != namespace
-        {
+    fn event(&self, change: &Change) -> Option<Event> {
+        if self.namespace.as_ref().is_some_and(|it| **it != *change.object.namespace) {
             return None;
         }
         let before = change.before.as_ref().is_some_and(|it| self.selects(it));
         let after = !change.deleted && self.selects(&change.object);
-        let kind = match (before, after) {
-            (false, true) => WatchEventKind::Added,
-            (true, true) => WatchEventKind::Modified,
-            (true, false) => WatchEventKind::Deleted,
+        let (kind, object) = match (before, after) {
+            (false, true) => (WatchEventKind::Added, &change.object),
+            (true, true) => (WatchEventKind::Modified, &change.object),
+            (true, false) if change.deleted => (WatchEventKind::Deleted, &change.object),
+            // Left the selection: the object as it was when it still matched, at the revision of the change.
+            (true, false) => (WatchEventKind::Deleted, change.departed()?),
             (false, false) => return None,
         };
-        let object = match (&change.before, kind == WatchEventKind::Deleted && !change.deleted) {
-            // Left the selection: the object as it was when it still matched, at the revision of the change.
-            (Some(before), true) => {
-                let mut last = (**before).clone();
-                last["metadata"]["resourceVersion"] = json!(change.revision.to_string());
-                Arc::new(last)
-            }
-            _ => Arc::clone(&change.object),
-        };
-        Some(WatchEvent { kind, object })
+        Some(Event { kind, object: Arc::clone(object) })
     }
 
-    /// Takes over what has been committed since; an `Error` event if that is no longer known.
+    /// Takes over what has been committed since, at most [`WATCH_BUFFER`] events; an `Error` event if that is no longer known.
     fn collect(&mut self) {
         let inner = Arc::clone(&self.inner);
         let state = inner.lock();
@@ -105,30 +120,48 @@ impl Watcher {
         let Some(collection) = state.store.collection(&self.kind.key) else { return };
         match collection.since(self.revision) {
             Ok(changes) => {
-                let events: Vec<_> = changes.filter_map(|it| self.event(it)).collect();
-                self.pending.extend(events);
+                for change in changes {
+                    if self.pending.len() >= WATCH_BUFFER {
+                        return;
+                    }
+                    self.revision = change.revision;
+                    let event = self.event(change);
+                    self.hold(event);
+                }
                 self.revision = self.revision.max(now);
             }
             Err(status) => {
-                self.pending.push_back(error(&status));
+                self.hold([error(&status)]);
                 self.done = true;
             }
         }
     }
 
-    fn bookmark(&self, initial_end: bool) -> WatchEvent {
+    fn hold(&mut self, events: impl IntoIterator<Item = Event>) {
+        let before = self.pending.len();
+        self.pending.extend(events);
+        self.inner.buffered.fetch_add(self.pending.len() - before, Ordering::Relaxed);
+    }
+
+    fn take(&mut self) -> Option<Event> {
+        let event = self.pending.pop_front()?;
+        self.inner.buffered.fetch_sub(1, Ordering::Relaxed);
+        Some(event)
+    }
+
+    fn bookmark(&self, initial_end: bool) -> Event {
         let mut metadata = json!({ "resourceVersion": self.revision.to_string(), "creationTimestamp": null });
         if initial_end {
             metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
         }
         let object = json!({ "kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata });
-        WatchEvent { kind: WatchEventKind::Bookmark, object: Arc::new(object) }
+        Event { kind: WatchEventKind::Bookmark, object: Object::new(object) }
     }
 
     /// The next event; None when the watch is over.
-    async fn next(&mut self) -> Option<WatchEvent> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.pending.pop_front() {
+            if let Some(event) = self.take() {
                 return Some(event);
             }
             if self.done {
@@ -153,7 +186,7 @@ impl Watcher {
     }
 
     /// Waits for a change, the end or the time of a bookmark, whichever comes first.
-    async fn wait(&mut self) -> Option<WatchEvent> {
+    async fn wait(&mut self) -> Option<Event> {
         let bookmark = self.options.allow_bookmarks.then_some(self.next_bookmark);
         let until = [bookmark, self.ends].into_iter().flatten().min();
         let Some(until) = until else {
@@ -170,12 +203,23 @@ impl Watcher {
     }
 }
 
-fn error(status: &Status) -> WatchEvent {
-    WatchEvent { kind: WatchEventKind::Error, object: Arc::new(status.to_value()) }
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.inner.buffered.fetch_sub(self.pending.len(), Ordering::Relaxed);
+    }
+}
+
+fn error(status: &Status) -> Event {
+    Event { kind: WatchEventKind::Error, object: Object::new(status.to_value()) }
 }
 
 /// Opens a watch. Too old a revision is told by the first event, as the real server does, not by an error here.
-pub(super) fn open(inner: &Arc<Inner>, kind: Arc<Kind>, namespace: Option<&str>, options: WatchOptions) -> WatchStream {
+pub(super) fn open(
+    inner: &Arc<Inner>,
+    kind: Arc<Kind>,
+    namespace: Option<&str>,
+    options: WatchOptions,
+) -> BoxStream<'static, Event> {
     let mut state = inner.lock();
     let now = state.store.revision();
     let signal = state.store.collection_mut(&kind.key).signal();
@@ -197,11 +241,10 @@ pub(super) fn open(inner: &Arc<Inner>, kind: Arc<Kind>, namespace: Option<&str>,
         let namespace = watcher.namespace.clone();
         let collection = state.store.collection_mut(&watcher.kind.key);
         let present: Vec<_> = collection.iter(namespace.as_deref()).filter(|it| watcher.selects(it)).cloned().collect();
-        watcher.pending =
-            present.into_iter().map(|object| WatchEvent { kind: WatchEventKind::Added, object }).collect();
+        watcher.hold(present.into_iter().map(|object| Event { kind: WatchEventKind::Added, object }));
         if watcher.options.send_initial_events == Some(true) && watcher.options.allow_bookmarks {
             let bookmark = watcher.bookmark(true);
-            watcher.pending.push_back(bookmark);
+            watcher.hold([bookmark]);
         }
     }
     drop(state);

@@ -6,6 +6,7 @@ mod apply;
 mod conformance;
 mod custom;
 mod garbage;
+mod held;
 mod http;
 mod patches;
 mod selectors;

@@ -60,7 +60,7 @@ impl Process {
 /// A kube-apiserver with its etcd and nothing else: no controllers, no kubelet. Gone when dropped.
 pub struct KubeApi {
     server: Process,
-    _etcd: Process,
+    etcd: Process,
     pub url: String,
     pub folder: TempDir,
 }
@@ -80,7 +80,7 @@ impl KubeApi {
         let (client, peer, port) = (local(free_port()), local(free_port()), free_port());
         let etcd = Process::start(&etcd, folder.path(), &etcd_args(&client, &peer));
         let server = Process::start(&server, folder.path(), &server_args(&client, port));
-        Some(Self { server, _etcd: etcd, url: format!("https://127.0.0.1:{port}"), folder })
+        Some(Self { server, etcd, url: format!("https://127.0.0.1:{port}"), folder })
     }
 
     /// Waits until it is ready and has made its `default` namespace.
@@ -101,6 +101,12 @@ impl KubeApi {
     #[allow(dead_code, reason = "for those who measure")]
     pub fn server_id(&self) -> u32 {
         self.server.id()
+    }
+
+    /// The process number of its etcd.
+    #[allow(dead_code, reason = "for those who measure")]
+    pub fn etcd_id(&self) -> u32 {
+        self.etcd.id()
     }
 
     /// A kubeconfig of its administrator.

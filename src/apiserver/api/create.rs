@@ -3,6 +3,7 @@
 use super::update::Ownership;
 use super::{Write, prepare, update};
 use crate::apiserver::kinds::{Kind, resource};
+use crate::apiserver::object::Object;
 use crate::apiserver::server::State;
 use crate::apiserver::status::Status;
 use crate::apiserver::{crd, defaults, meta};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 /// Fields of metadata that only the server sets.
 const SERVER_SET: [&str; 5] = ["uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"];
 
-pub(super) fn create(state: &mut State, write: &Write<'_>, object: Value) -> Result<Arc<Value>, Status> {
+pub(super) fn create(state: &mut State, write: &Write<'_>, object: Value) -> Result<Arc<Object>, Status> {
     let mut object = prepare::decode(write, object)?;
     prepare::place(write, &mut object)?;
     create_owned(state, write, object, Ownership::Update)
@@ -24,7 +25,7 @@ pub(super) fn create_owned(
     write: &Write<'_>,
     mut object: Value,
     ownership: Ownership,
-) -> Result<Arc<Value>, Status> {
+) -> Result<Arc<Object>, Status> {
     let kind = write.kind;
     if !meta::text(&object, "resourceVersion").is_empty() {
         return Err(Status::internal("resourceVersion should not be set on objects to be created"));

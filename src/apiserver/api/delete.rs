@@ -2,6 +2,7 @@
 
 use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::meta;
+use crate::apiserver::object::Object;
 use crate::apiserver::options::{DeleteOptions, Propagation};
 use crate::apiserver::server::State;
 use crate::apiserver::status::Status;
@@ -19,20 +20,21 @@ pub(super) fn delete(
     kind: &Kind,
     (namespace, name): (&str, &str),
     options: &DeleteOptions,
-) -> Result<Arc<Value>, Status> {
-    let current = state.store.get(&kind.key, namespace, name).cloned().ok_or_else(|| kind.not_found(name))?;
+) -> Result<Arc<Object>, Status> {
+    let stored = state.store.get(&kind.key, namespace, name).cloned().ok_or_else(|| kind.not_found(name))?;
+    let current = stored.value();
     check_preconditions(kind, &current, options)?;
     if options.dry_run {
-        return Ok(current);
+        return Ok(stored);
     }
     let Some(object) = waiting(state, kind, &current, options) else {
-        return Ok(state.remove(&kind.key, &current));
+        return Ok(state.remove(&kind.key, &stored));
     };
     if object == *current {
-        return Ok(current);
+        return Ok(stored);
     }
     let stored = state.store.put(&kind.key, object);
-    state.after_write(&kind.key, &stored);
+    state.after_write(&kind.key, &stored.value());
     Ok(stored)
 }
 

@@ -12,14 +12,16 @@ mod version;
 
 pub(super) use delete::{FOREGROUND, ORPHAN, marked};
 pub(super) use prepare::check_subresource;
-pub use read::List;
-pub(super) use version::{at_version, kept_as, to_storage};
+pub use read::{List, Page};
+pub(super) use version::{kept_as, text_at_version, to_storage};
 
 use super::kinds::Kind;
+use super::object::Object;
 use super::options::{DeleteOptions, ListOptions, PatchKind, Subresource, Target, WatchOptions, WriteOptions};
 use super::server::{Inner, State};
 use super::status::Status;
-use super::watch::{self, WatchStream};
+use super::watch::{self, Event, WatchEvent, WatchStream};
+use futures_util::stream::{BoxStream, StreamExt};
 use serde_json::Value;
 use std::sync::{Arc, MutexGuard};
 
@@ -61,11 +63,15 @@ impl Api {
     pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
         let state = self.lock();
         let kind = state.kinds.get(resource)?;
-        state.store.get(&kind.key, namespace, name).cloned().ok_or_else(|| kind.not_found(name))
+        state.store.get(&kind.key, namespace, name).map(|it| it.value()).ok_or_else(|| kind.not_found(name))
     }
 
     /// One object or a part of it: the scale is an object of its own, `autoscaling/v1 Scale`.
     pub fn get_part(&self, target: &Target<'_>) -> Result<Arc<Value>, Status> {
+        self.part(target).map(|it| it.value())
+    }
+
+    pub(super) fn part(&self, target: &Target<'_>) -> Result<Arc<Object>, Status> {
         let state = self.lock();
         let kind = state.kinds.get(target.resource)?;
         prepare::check_subresource(&kind, target.subresource)?;
@@ -76,6 +82,10 @@ impl Api {
 
     /// The objects of a kind, in one namespace or in all.
     pub fn list(&self, resource: &str, namespace: Option<&str>, options: &ListOptions) -> Result<List, Status> {
+        self.page(resource, namespace, options).map(Page::decoded)
+    }
+
+    pub(super) fn page(&self, resource: &str, namespace: Option<&str>, options: &ListOptions) -> Result<Page, Status> {
         let state = self.lock();
         let kind = state.kinds.get(resource)?;
         read::list(&state, &kind, namespace, options)
@@ -83,6 +93,15 @@ impl Api {
 
     /// Changes as they happen. A revision that is too old is told by an `Error` event.
     pub fn watch(&self, resource: &str, namespace: Option<&str>, options: WatchOptions) -> Result<WatchStream, Status> {
+        self.changes(resource, namespace, options).map(|it| it.map(WatchEvent::from).boxed())
+    }
+
+    pub(super) fn changes(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        options: WatchOptions,
+    ) -> Result<BoxStream<'static, Event>, Status> {
         let kind = self.kind(resource)?;
         if let Some(selector) = &options.field_selector {
             selector.check(&kind.key)?;
@@ -102,6 +121,16 @@ impl Api {
         object: Value,
         options: &WriteOptions,
     ) -> Result<Arc<Value>, Status> {
+        self.created(resource, namespace, object, options).map(|it| it.value())
+    }
+
+    pub(super) fn created(
+        &self,
+        resource: &str,
+        namespace: &str,
+        object: Value,
+        options: &WriteOptions,
+    ) -> Result<Arc<Object>, Status> {
         let mut state = self.lock();
         let kind = state.kinds.get(resource)?;
         let target = Target::new(resource, namespace, "");
@@ -131,6 +160,15 @@ impl Api {
         object: Value,
         options: &WriteOptions,
     ) -> Result<Arc<Value>, Status> {
+        self.updated(target, object, options).map(|it| it.value())
+    }
+
+    pub(super) fn updated(
+        &self,
+        target: &Target<'_>,
+        object: Value,
+        options: &WriteOptions,
+    ) -> Result<Arc<Object>, Status> {
         let mut state = self.lock();
         let kind = state.kinds.get(target.resource)?;
         update::update(&mut state, &self.write(&kind, *target, options), object)
@@ -149,6 +187,16 @@ impl Api {
         body: Value,
         options: &WriteOptions,
     ) -> Result<(Arc<Value>, bool), Status> {
+        self.patched(target, patch, body, options).map(|(object, created)| (object.value(), created))
+    }
+
+    pub(super) fn patched(
+        &self,
+        target: &Target<'_>,
+        patch: &PatchKind,
+        body: Value,
+        options: &WriteOptions,
+    ) -> Result<(Arc<Object>, bool), Status> {
         let mut state = self.lock();
         let kind = state.kinds.get(target.resource)?;
         patch::patch(&mut state, &self.write(&kind, *target, options), patch, body)
@@ -162,6 +210,15 @@ impl Api {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Arc<Value>, Status> {
+        self.deleted(resource, (namespace, name), options).map(|it| it.value())
+    }
+
+    pub(super) fn deleted(
+        &self,
+        resource: &str,
+        (namespace, name): (&str, &str),
+        options: &DeleteOptions,
+    ) -> Result<Arc<Object>, Status> {
         let mut state = self.lock();
         let kind = state.kinds.get(resource)?;
         delete::delete(&mut state, &kind, (namespace, name), options)
@@ -175,12 +232,21 @@ impl Api {
         list: &ListOptions,
         options: &DeleteOptions,
     ) -> Result<List, Status> {
+        self.deleted_collection(resource, namespace, list, options).map(Page::decoded)
+    }
+
+    pub(super) fn deleted_collection(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        list: &ListOptions,
+        options: &DeleteOptions,
+    ) -> Result<Page, Status> {
         let mut state = self.lock();
         let kind = state.kinds.get(resource)?;
         let found = read::list(&state, &kind, namespace, list)?;
-        for object in &found.items {
-            let (namespace, name) = super::store::key_of(object);
-            match delete::delete(&mut state, &kind, (namespace, name), options) {
+        for object in &found.objects {
+            match delete::delete(&mut state, &kind, object.key(), options) {
                 // Gone with an object deleted before it.
                 Err(status) if status.code == 404 => {}
                 other => drop(other?),

@@ -3,6 +3,7 @@
 use super::update::Ownership;
 use super::{Write, create, prepare, scale, update};
 use crate::apiserver::meta;
+use crate::apiserver::object::Object;
 use crate::apiserver::options::{PatchKind, Subresource};
 use crate::apiserver::patch::owners::{Owners, Writer, applied};
 use crate::apiserver::patch::{json, merge, strategic, walk};
@@ -18,15 +19,16 @@ pub(super) fn patch(
     write: &Write<'_>,
     patch: &PatchKind,
     body: Value,
-) -> Result<(Arc<Value>, bool), Status> {
+) -> Result<(Arc<Object>, bool), Status> {
     let (kind, target) = (write.kind, write.target);
     prepare::check_subresource(kind, target.subresource)?;
     let current = state.store.get(&kind.key, target.namespace, target.name).cloned();
     if let PatchKind::Apply { field_manager, force } = patch {
         return apply(state, write, current, body, (field_manager, *force));
     }
-    let current = current.ok_or_else(|| kind.not_found(target.name))?;
-    let shown = scale::view(kind, target.subresource, &current);
+    let stored = current.ok_or_else(|| kind.not_found(target.name))?;
+    let current = stored.value();
+    let shown = scale::shown(kind, target.subresource, &current);
     let patched = match patch {
         PatchKind::Json => json::apply(&shown, body)?,
         PatchKind::Merge => merge::apply((*shown).clone(), body),
@@ -39,7 +41,7 @@ pub(super) fn patch(
     } else {
         check_identity(&current, &patched)?;
         let decoded = prepare::decode(write, patched)?;
-        update::replace(state, write, &current, decoded, Ownership::Update)?
+        update::replace(state, write, &stored, decoded, Ownership::Update)?
     };
     Ok((object, false))
 }
@@ -64,10 +66,10 @@ fn check_identity(current: &Value, patched: &Value) -> Result<(), Status> {
 fn apply(
     state: &mut State,
     write: &Write<'_>,
-    current: Option<Arc<Value>>,
+    current: Option<Arc<Object>>,
     body: Value,
     (manager, force): (&str, bool),
-) -> Result<(Arc<Value>, bool), Status> {
+) -> Result<(Arc<Object>, bool), Status> {
     let (kind, target) = (write.kind, write.target);
     if manager.is_empty() {
         let error = FieldError::required("fieldManager", "is required for apply patch");
@@ -97,15 +99,16 @@ fn apply(
     let writer = Writer { manager, apply: true, api_version: &api_version, subresource };
     let ownership = Ownership::Apply { set, force };
     let write = Write { manager, ..*write };
-    let Some(current) = current else {
+    let Some(stored) = current else {
         if target.subresource != Subresource::Main {
             return Err(kind.not_found(target.name));
         }
         return create::create_owned(state, &write, config, ownership).map(|it| (it, true));
     };
+    let current = stored.value();
     check_identity(&current, &config)?;
     let merged = merged(schema, &current, &config, &writer, &ownership);
-    update::replace(state, &write, &current, merged, ownership).map(|it| (it, false))
+    update::replace(state, &write, &stored, merged, ownership).map(|it| (it, false))
 }
 
 /// The live object with the configuration merged in, and without what the manager applied before and no longer does.

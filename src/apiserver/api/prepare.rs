@@ -2,6 +2,7 @@
 
 use super::Write;
 use crate::apiserver::kinds::{Kind, resource};
+use crate::apiserver::object::Object;
 use crate::apiserver::options::{FieldValidation, Subresource};
 use crate::apiserver::schema::decode::Decoder;
 use crate::apiserver::schema::{Fields, Schema, Shape, custom};
@@ -144,7 +145,7 @@ pub(super) fn check_namespace(state: &State, kind: &Kind, namespace: &str, name:
     }
     let found = state.store.get(resource::NAMESPACES, "", namespace);
     let Some(found) = found else { return Err(Status::not_found(resource::NAMESPACES, "", namespace)) };
-    if !meta::is_terminating(found) {
+    if !meta::is_terminating(&found.value()) {
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
@@ -157,9 +158,9 @@ pub(super) fn check_namespace(state: &State, kind: &Kind, namespace: &str, name:
 }
 
 /// Commits a write and lets its consequences happen; a dry run only shows what would be stored.
-pub(super) fn commit(state: &mut State, write: &Write<'_>, object: Value) -> Arc<Value> {
+pub(super) fn commit(state: &mut State, write: &Write<'_>, object: Value) -> Arc<Object> {
     if write.options.dry_run {
-        return Arc::new(object);
+        return Object::new(object);
     }
     let finished = meta::is_terminating(&object)
         && !meta::has_finalizers(&object)
@@ -168,6 +169,6 @@ pub(super) fn commit(state: &mut State, write: &Write<'_>, object: Value) -> Arc
     if finished {
         return state.remove(&write.kind.key, &stored);
     }
-    state.after_write(&write.kind.key, &stored);
+    state.after_write(&write.kind.key, &stored.value());
     stored
 }

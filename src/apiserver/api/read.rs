@@ -1,10 +1,10 @@
 //! Lists: selectors, pages, consistent snapshots.
 
 use crate::apiserver::kinds::Kind;
+use crate::apiserver::object::Object;
 use crate::apiserver::options::ListOptions;
 use crate::apiserver::server::State;
 use crate::apiserver::status::{Cause, Reason, Status};
-use crate::apiserver::store::key_of;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -47,7 +47,23 @@ impl Token {
     }
 }
 
-pub(super) fn list(state: &State, kind: &Kind, namespace: Option<&str>, options: &ListOptions) -> Result<List, Status> {
+/// A page as it is kept, not decoded yet.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub objects: Vec<Arc<Object>>,
+    pub resource_version: u64,
+    pub continue_: Option<String>,
+    pub remaining: Option<u64>,
+}
+
+impl Page {
+    pub fn decoded(self) -> List {
+        let Self { objects, resource_version, continue_, remaining } = self;
+        List { items: objects.iter().map(|it| it.glance()).collect(), resource_version, continue_, remaining }
+    }
+}
+
+pub(super) fn list(state: &State, kind: &Kind, namespace: Option<&str>, options: &ListOptions) -> Result<Page, Status> {
     if let Some(selector) = &options.field_selector {
         selector.check(&kind.key)?;
     }
@@ -64,7 +80,7 @@ pub(super) fn list(state: &State, kind: &Kind, namespace: Option<&str>, options:
     };
     let namespace = namespace.filter(|_| kind.namespaced);
     let Some(collection) = state.store.collection(&kind.key) else {
-        return Ok(List { resource_version: revision, ..List::default() });
+        return Ok(Page { resource_version: revision, ..Page::default() });
     };
     if revision == now {
         let objects = collection.iter(namespace).cloned();
@@ -95,28 +111,37 @@ fn no_longer_known(continued: bool, revision: u64, now: u64) -> Status {
 }
 
 fn page(
-    objects: impl Iterator<Item = Arc<Value>>,
+    objects: impl Iterator<Item = Arc<Object>>,
     revision: u64,
     token: Option<&Token>,
     options: &ListOptions,
-) -> List {
+) -> Page {
     let after = token.map(|it| (it.after.0.as_str(), it.after.1.as_str()));
-    let mut rest = objects.filter(|it| after.is_none_or(|after| key_of(it) > after)).filter(|it| selected(it, options));
+    let mut rest = objects.filter(|it| after.is_none_or(|after| it.key() > after)).filter(|it| selected(it, options));
     let limit = options.limit.filter(|it| *it > 0).map_or(usize::MAX, |it| it as usize);
-    let items: Vec<_> = rest.by_ref().take(limit).collect();
-    let following = if items.len() < limit { 0 } else { rest.count() as u64 };
-    let mut list = List { resource_version: revision, ..List::default() };
-    if let (Some(last), true) = (items.last(), following > 0) {
-        let (namespace, name) = key_of(last);
-        list.continue_ = Some(Token { revision, after: (namespace.to_owned(), name.to_owned()) }.encode());
-        let plain = options.label_selector.is_none() && options.field_selector.is_none();
-        list.remaining = plain.then_some(following);
+    let objects: Vec<_> = rest.by_ref().take(limit).collect();
+    let mut page = Page { resource_version: revision, ..Page::default() };
+    let plain = options.label_selector.is_none() && options.field_selector.is_none();
+    let following = match objects.len() < limit {
+        true => 0,
+        // How many more a selector would find is not told, so nobody counts them.
+        false if plain => rest.count() as u64,
+        false => u64::from(rest.next().is_some()),
+    };
+    if let (Some(last), true) = (objects.last(), following > 0) {
+        let (namespace, name) = last.key();
+        page.continue_ = Some(Token { revision, after: (namespace.to_owned(), name.to_owned()) }.encode());
+        page.remaining = plain.then_some(following);
     }
-    list.items = items;
-    list
+    page.objects = objects;
+    page
 }
 
-fn selected(object: &Value, options: &ListOptions) -> bool {
-    options.label_selector.as_ref().is_none_or(|it| it.matches_object(object))
-        && options.field_selector.as_ref().is_none_or(|it| it.matches(object))
+fn selected(object: &Object, options: &ListOptions) -> bool {
+    if options.label_selector.is_none() && options.field_selector.is_none() {
+        return true;
+    }
+    let object = object.glance();
+    options.label_selector.as_ref().is_none_or(|it| it.matches_object(&object))
+        && options.field_selector.as_ref().is_none_or(|it| it.matches(&object))
 }

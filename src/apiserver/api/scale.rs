@@ -4,6 +4,7 @@ use super::update::Ownership;
 use super::{Write, update};
 use crate::apiserver::kinds::{Kind, ScalePaths};
 use crate::apiserver::meta;
+use crate::apiserver::object::Object;
 use crate::apiserver::options::Subresource;
 use crate::apiserver::selector::label::LabelSelector;
 use crate::apiserver::server::State;
@@ -12,7 +13,15 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The object, or its scale.
-pub(super) fn view(kind: &Kind, subresource: Subresource, object: &Arc<Value>) -> Arc<Value> {
+pub(super) fn view(kind: &Kind, subresource: Subresource, object: &Arc<Object>) -> Arc<Object> {
+    match (&kind.storage().scale, subresource) {
+        (Some(paths), Subresource::Scale) => Object::new(scale_of(paths, &object.value())),
+        _ => Arc::clone(object),
+    }
+}
+
+/// The same, decoded.
+pub(super) fn shown(kind: &Kind, subresource: Subresource, object: &Arc<Value>) -> Arc<Value> {
     match (&kind.storage().scale, subresource) {
         (Some(paths), Subresource::Scale) => Arc::new(scale_of(paths, object)),
         _ => Arc::clone(object),
@@ -47,10 +56,11 @@ fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
 }
 
 /// Takes the replicas over from a Scale; the answer is the new Scale.
-pub(super) fn update(state: &mut State, write: &Write<'_>, scale: &Value) -> Result<Arc<Value>, Status> {
+pub(super) fn update(state: &mut State, write: &Write<'_>, scale: &Value) -> Result<Arc<Object>, Status> {
     let (kind, target) = (write.kind, write.target);
-    let current = state.store.get(&kind.key, target.namespace, target.name).cloned();
-    let current = current.ok_or_else(|| kind.not_found(target.name))?;
+    let stored = state.store.get(&kind.key, target.namespace, target.name).cloned();
+    let stored = stored.ok_or_else(|| kind.not_found(target.name))?;
+    let current = stored.value();
     let Some(paths) = &kind.storage().scale else { return Err(Status::no_such_resource()) };
     let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| json!(0));
     if replicas.as_i64().is_none_or(|it| it < 0) {
@@ -63,7 +73,7 @@ pub(super) fn update(state: &mut State, write: &Write<'_>, scale: &Value) -> Res
     }
     let mut object = (*current).clone();
     put(&mut object, &paths.spec_replicas, replicas);
-    let stored = update::replace(state, write, &current, object, Ownership::Update)?;
+    let stored = update::replace(state, write, &stored, object, Ownership::Update)?;
     Ok(view(kind, Subresource::Scale, &stored))
 }
 

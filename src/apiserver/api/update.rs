@@ -2,6 +2,7 @@
 
 use super::{Write, prepare, scale};
 use crate::apiserver::kinds::{Kind, resource};
+use crate::apiserver::object::Object;
 use crate::apiserver::options::Subresource;
 use crate::apiserver::patch::fields::FieldSet;
 use crate::apiserver::patch::owners::{Owners, Writer};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 const KEPT: [&str; 6] =
     ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"];
 
-pub(super) fn update(state: &mut State, write: &Write<'_>, object: Value) -> Result<Arc<Value>, Status> {
+pub(super) fn update(state: &mut State, write: &Write<'_>, object: Value) -> Result<Arc<Object>, Status> {
     let target = &write.target;
     prepare::check_subresource(write.kind, target.subresource)?;
     if target.subresource == Subresource::Scale {
@@ -91,11 +92,12 @@ pub(super) fn own(
 pub(super) fn replace(
     state: &mut State,
     write: &Write<'_>,
-    current: &Arc<Value>,
+    stored: &Arc<Object>,
     mut object: Value,
     ownership: Ownership,
-) -> Result<Arc<Value>, Status> {
+) -> Result<Arc<Object>, Status> {
     let kind = write.kind;
+    let current = &stored.value();
     check_version(kind, current, &object)?;
     if write.target.subresource == Subresource::Status {
         let status = object.as_object_mut().and_then(|it| it.shift_remove("status"));
@@ -127,7 +129,7 @@ pub(super) fn replace(
         meta::set(&mut object, "generation", generation + 1);
     }
     if object == **current {
-        return Ok(Arc::clone(current));
+        return Ok(Arc::clone(stored));
     }
     Ok(prepare::commit(state, write, object))
 }

@@ -2,7 +2,9 @@
 
 use super::events;
 use crate::apiserver::kinds::{Kind, resource};
+use crate::apiserver::object::Object;
 use crate::apiserver::status::Status;
+use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -18,6 +20,19 @@ pub fn at_version(kind: &Kind, version: &str, object: &Arc<Value>) -> Arc<Value>
     let mut shown = (**object).clone();
     shown["apiVersion"] = json!(kind.api_version_of(version));
     Arc::new(shown)
+}
+
+/// The JSON of the object as the asked version shows it.
+pub fn text_at_version(kind: &Kind, version: &str, object: &Object) -> Bytes {
+    if is_kept(kind, version) {
+        return object.json();
+    }
+    Bytes::from(at_version(kind, version, &object.glance()).to_string())
+}
+
+/// Whether objects of the kind are kept in the very form in which this version shows them.
+pub fn is_kept(kind: &Kind, version: &str) -> bool {
+    kind.key != resource::EVENTS_V1 && kind.storage().name == version
 }
 
 /// The object in the version that is kept; it must say the version of the address or none.

@@ -1,14 +1,17 @@
 //! Answers: objects, lists, tables and streams, in the form that the client accepts.
 
+use super::list;
+use crate::apiserver::api::{self, Page};
 use crate::apiserver::kinds::Kind;
 use crate::apiserver::meta;
+use crate::apiserver::object::Object;
 use crate::apiserver::status::{Reason, Status};
-use crate::apiserver::table;
-use crate::apiserver::watch::{WatchEvent, WatchEventKind, WatchStream};
-use crate::apiserver::{List, api};
+use crate::apiserver::table::{self, Table};
+use crate::apiserver::watch::{Event, WatchEventKind};
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use futures_util::StreamExt;
+use bytes::{BufMut, BytesMut};
+use futures_util::stream::{BoxStream, StreamExt};
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -66,20 +69,20 @@ pub enum Answer {
     Object {
         kind: Arc<Kind>,
         version: String,
-        object: Arc<Value>,
+        object: Arc<Object>,
         code: StatusCode,
         options: Shown,
     },
     List {
         kind: Arc<Kind>,
         version: String,
-        list: List,
+        list: Page,
         options: Shown,
     },
     Watch {
         kind: Arc<Kind>,
         version: String,
-        stream: WatchStream,
+        stream: BoxStream<'static, Event>,
         options: Shown,
     },
     /// An answer with something to tell beside it.
@@ -120,6 +123,7 @@ pub fn refusal(status: &Status) -> Response {
     respond(code, "application/json", status.to_value().to_string())
 }
 
+const JSON: &str = "application/json";
 const NO_SUCH_PAGE: &str = "404 page not found";
 
 impl Status {
@@ -157,109 +161,99 @@ impl Answer {
             }
             Self::Document(document) => respond(StatusCode::OK, document.media, document.text),
             Self::Object { kind, version, object, code, options } => {
-                write(code, accept, &one(&kind, &version, &object, accept, options))
+                write(code, accept, one(&kind, &version, &object, (&accept.form, options)))
+            }
+            Self::List { kind, version, list, options } if accept.yaml => {
+                let text = list::text(&kind, &version, list, (&accept.form, options));
+                write(StatusCode::OK, accept, text.freeze())
             }
             Self::List { kind, version, list, options } => {
-                write(StatusCode::OK, accept, &many(&kind, &version, &list, accept, options))
+                respond(StatusCode::OK, JSON, list::body(&kind, &version, list, (&accept.form, options)))
             }
             Self::Watch { kind, version, stream, options } => {
-                let form = accept.form.clone();
-                let mut first = true;
-                let lines = stream.map(move |event| {
-                    let line = event_line(&kind, &version, &event, &form, (options, first));
-                    first = false;
-                    Ok::<_, std::convert::Infallible>(line)
-                });
-                respond(StatusCode::OK, "application/json", Body::from_stream(lines))
+                let mut lines = Lines::new(kind, version, accept.form.clone(), options);
+                let lines = stream.map(move |event| Ok::<_, std::convert::Infallible>(lines.line(&event)));
+                respond(StatusCode::OK, JSON, Body::from_stream(lines))
             }
         }
     }
 }
 
-fn write(code: StatusCode, accept: &Accept, value: &Value) -> Response {
+fn write(code: StatusCode, accept: &Accept, json: Bytes) -> Response {
     if accept.yaml
-        && let Ok(text) = serde_saphyr::to_string(value)
+        && let Ok(value) = serde_json::from_slice::<Value>(&json)
+        && let Ok(text) = serde_saphyr::to_string(&value)
     {
         return respond(code, "application/yaml", text);
     }
-    respond(code, "application/json", value.to_string())
+    respond(code, JSON, json)
 }
 
-fn one(kind: &Kind, version: &str, object: &Arc<Value>, accept: &Accept, options: Shown) -> Value {
+fn one(kind: &Arc<Kind>, version: &str, object: &Arc<Object>, (form, options): (&Form, Shown)) -> Bytes {
     // A scale and a Status are not objects of the kind: they have no columns of it.
-    let own = object.get("kind").and_then(Value::as_str) == Some(kind.kind.as_str());
-    match accept.form {
-        Form::Table if own => {
-            let metadata = json!({ "resourceVersion": meta::text(object, "resourceVersion") });
-            table::table(kind, version, std::slice::from_ref(object), &metadata, options)
+    let own = || object.outline().get("kind").and_then(Value::as_str) == Some(kind.kind.as_str());
+    match form {
+        Form::Table if own() => {
+            let mut text = BytesMut::new();
+            write_table(&Table::new(kind, version, options), (object, true), true, &mut text);
+            text.freeze()
         }
-        Form::Metadata if own => partial(object),
-        _ => (*api::at_version(kind, version, object)).clone(),
+        Form::Metadata if own() => partial(object),
+        _ => api::text_at_version(kind, version, object),
     }
 }
 
-fn list_metadata(list: &List) -> Value {
-    let mut metadata = json!({ "resourceVersion": list.resource_version.to_string() });
-    if let Some(token) = &list.continue_ {
-        metadata["continue"] = json!(token);
+/// A table of one object, with or without its row and its columns.
+fn write_table(table: &Table, (object, row): (&Arc<Object>, bool), columns: bool, text: &mut BytesMut) {
+    let metadata = json!({ "resourceVersion": meta::text(&object.outline(), "resourceVersion") });
+    let columns = if columns { Value::from(table.columns.as_slice()) } else { Value::Null };
+    let head = format!(
+        r#"{{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{metadata},"columnDefinitions":{columns},"rows":["#
+    );
+    text.put_slice(head.as_bytes());
+    if row {
+        table.row(object, text);
     }
-    if let Some(remaining) = list.remaining {
-        metadata["remainingItemCount"] = json!(remaining);
-    }
-    metadata
+    text.put_slice(b"]}");
 }
 
-fn many(kind: &Kind, version: &str, list: &List, accept: &Accept, options: Shown) -> Value {
-    let metadata = list_metadata(list);
-    match accept.form {
-        Form::Table => table::table(kind, version, &list.items, &metadata, options),
-        Form::Metadata => {
-            let items: Vec<_> = list.items.iter().map(|it| partial(it)).collect();
-            json!({
-                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items
-            })
-        }
-        Form::Plain => {
-            // Items of built-in lists carry no type of their own, those of custom ones do; so it is on the real server.
-            let items: Vec<_> = list.items.iter().map(|it| item(kind, version, it)).collect();
-            json!({
-                "kind": kind.list_kind, "apiVersion": kind.api_version_of(version), "metadata": metadata, "items": items
-            })
-        }
+fn partial(object: &Object) -> Bytes {
+    let mut text = BytesMut::new();
+    table::partial(object, &mut text);
+    text.freeze()
+}
+
+/// Writes the events of one watch as lines.
+struct Lines {
+    kind: Arc<Kind>,
+    version: String,
+    form: Form,
+    table: Option<Table>,
+    /// The first table of a watch brings the columns, later ones only rows.
+    first: bool,
+}
+
+impl Lines {
+    fn new(kind: Arc<Kind>, version: String, form: Form, options: Shown) -> Self {
+        let table = (form == Form::Table).then(|| Table::new(&kind, &version, options));
+        Self { kind, version, form, table, first: true }
     }
-}
 
-fn item(kind: &Kind, version: &str, object: &Arc<Value>) -> Value {
-    let mut value = (*api::at_version(kind, version, object)).clone();
-    if let (false, Some(map)) = (kind.custom, value.as_object_mut()) {
-        map.shift_remove("kind");
-        map.shift_remove("apiVersion");
-    }
-    value
-}
-
-fn partial(object: &Value) -> Value {
-    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object.get("metadata") })
-}
-
-/// One event as a line. The first table of a watch brings the columns, later ones only rows.
-fn event_line(kind: &Kind, version: &str, event: &WatchEvent, form: &Form, (options, first): (Shown, bool)) -> Bytes {
-    let object = match (event.kind, form) {
-        (WatchEventKind::Error, _) => (*event.object).clone(),
-        (_, Form::Table) => {
-            let metadata = json!({ "resourceVersion": meta::text(&event.object, "resourceVersion") });
-            let rows = std::slice::from_ref(&event.object);
-            let rows = if event.kind == WatchEventKind::Bookmark { &[] } else { rows };
-            let mut table = table::table(kind, version, rows, &metadata, options);
-            if !first {
-                table["columnDefinitions"] = Value::Null;
+    fn line(&mut self, event: &Event) -> Bytes {
+        let mut line = BytesMut::new();
+        line.put_slice(br#"{"type":""#);
+        line.put_slice(event.kind.as_str().as_bytes());
+        line.put_slice(br#"","object":"#);
+        match (event.kind, &self.form, &self.table) {
+            (WatchEventKind::Error, ..) => line.put_slice(&event.object.json()),
+            (kind, _, Some(table)) => {
+                let row = kind != WatchEventKind::Bookmark;
+                write_table(table, (&event.object, row), std::mem::take(&mut self.first), &mut line);
             }
-            table
+            (_, Form::Metadata, _) => table::partial(&event.object, &mut line),
+            _ => line.put_slice(&api::text_at_version(&self.kind, &self.version, &event.object)),
         }
-        (_, Form::Metadata) => partial(&event.object),
-        (_, Form::Plain) => (*api::at_version(kind, version, &event.object)).clone(),
-    };
-    let mut line = json!({ "type": event.kind.as_str(), "object": object }).to_string();
-    line.push('\n');
-    Bytes::from(line)
+        line.put_slice(b"}\n");
+        line.freeze()
+    }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod list;
 mod path;
 mod proxy;
 mod query;

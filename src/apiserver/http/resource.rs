@@ -3,12 +3,14 @@
 use super::answer::{Answer, Include, Shown};
 use super::path::At;
 use super::{Call, body, query};
+use crate::apiserver::api::Page;
 use crate::apiserver::api::{self, Api};
 use crate::apiserver::kinds::Kind;
+use crate::apiserver::meta;
+use crate::apiserver::object::Object;
 use crate::apiserver::options::{PatchKind, Subresource, Target, WriteOptions};
 use crate::apiserver::server::Server;
 use crate::apiserver::status::{Reason, Status};
-use crate::apiserver::{List, meta};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,12 +62,12 @@ impl Visit {
         match (&call.method, self.at.name.is_some()) {
             (&Method::GET, _) if watching => self.watch(&call),
             (&Method::GET, true) => {
-                let object = self.api.get_part(&self.target())?;
+                let object = self.api.part(&self.target())?;
                 Ok(self.object(object, StatusCode::OK))
             }
             (&Method::GET, false) => {
                 let list =
-                    self.api.list(api::kept_as(&self.kind), self.at.namespace.as_deref(), &query::list(&call)?)?;
+                    self.api.page(api::kept_as(&self.kind), self.at.namespace.as_deref(), &query::list(&call)?)?;
                 Ok(self.list(list))
             }
             (&Method::POST, false) => self.create(call).await,
@@ -87,12 +89,12 @@ impl Visit {
         Ok(WriteOptions { warnings: Some(Arc::clone(&self.warnings)), ..query::write(call)? })
     }
 
-    fn object(&self, object: Arc<Value>, code: StatusCode) -> Answer {
+    fn object(&self, object: Arc<Object>, code: StatusCode) -> Answer {
         let (kind, version) = (Arc::clone(&self.kind), self.at.version.clone());
         Answer::Object { kind, version, object, code, options: self.shown }
     }
 
-    fn list(&self, list: List) -> Answer {
+    fn list(&self, list: Page) -> Answer {
         let (kind, version) = (Arc::clone(&self.kind), self.at.version.clone());
         Answer::List { kind, version, list, options: self.shown }
     }
@@ -103,7 +105,7 @@ impl Visit {
             let selector = options.field_selector.get_or_insert_default();
             selector.require("metadata.name", name);
         }
-        let stream = self.api.watch(api::kept_as(&self.kind), self.at.namespace.as_deref(), options)?;
+        let stream = self.api.changes(api::kept_as(&self.kind), self.at.namespace.as_deref(), options)?;
         let (kind, version) = (Arc::clone(&self.kind), self.at.version.clone());
         Ok(Answer::Watch { kind, version, stream, options: self.shown })
     }
@@ -122,14 +124,14 @@ impl Visit {
         let options = self.write_options(&call)?;
         let object = self.decoded(call).await?;
         let namespace = self.at.namespace.as_deref().unwrap_or_default();
-        let stored = self.api.create_with(api::kept_as(&self.kind), namespace, object, &options)?;
+        let stored = self.api.created(api::kept_as(&self.kind), namespace, object, &options)?;
         Ok(self.object(stored, StatusCode::CREATED))
     }
 
     async fn update(self, call: Call) -> Result<Answer, Status> {
         let options = self.write_options(&call)?;
         let object = self.decoded(call).await?;
-        let stored = self.api.update_with(&self.target(), object, &options)?;
+        let stored = self.api.updated(&self.target(), object, &options)?;
         Ok(self.object(stored, StatusCode::OK))
     }
 
@@ -150,7 +152,7 @@ impl Visit {
             PatchKind::Apply { .. } => api::to_storage(&self.kind, &self.at.version, body::yaml(&bytes)?)?,
             _ => body::patch(&bytes)?,
         };
-        let (stored, created) = self.api.patch_with(&self.target(), &kind, value, &options)?;
+        let (stored, created) = self.api.patched(&self.target(), &kind, value, &options)?;
         Ok(self.object(stored, if created { StatusCode::CREATED } else { StatusCode::OK }))
     }
 
@@ -166,22 +168,23 @@ impl Visit {
         let (call, value) = self.delete_options(call).await?;
         let options = query::delete(&call, &value)?;
         let target = self.target();
-        let object = self.api.delete(target.resource, target.namespace, target.name, &options)?;
+        let object = self.api.deleted(target.resource, (target.namespace, target.name), &options)?;
         // The real server answers with the object while it is still going, with a Status once it is gone; pods, services
         // and a few others always answer with themselves.
-        let shows_object = meta::is_terminating(&object)
+        let value = object.value();
+        let shows_object = meta::is_terminating(&value)
             || matches!(self.kind.key.as_str(), "pods" | "services" | "serviceaccounts" | "namespaces");
         if shows_object {
             return Ok(self.object(object, StatusCode::OK));
         }
         let details = json!({
-            "name": target.name, "group": self.kind.group, "kind": self.kind.plural, "uid": meta::text(&object, "uid")
+            "name": target.name, "group": self.kind.group, "kind": self.kind.plural, "uid": meta::text(&value, "uid")
         });
         let details = without_empty(details);
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details
         });
-        Ok(self.object(Arc::new(status), StatusCode::OK))
+        Ok(self.object(Object::new(status), StatusCode::OK))
     }
 
     async fn delete_collection(self, call: Call) -> Result<Answer, Status> {
@@ -189,7 +192,7 @@ impl Visit {
         let options = query::delete(&call, &value)?;
         let list = query::list(&call)?;
         let gone =
-            self.api.delete_collection(api::kept_as(&self.kind), self.at.namespace.as_deref(), &list, &options)?;
+            self.api.deleted_collection(api::kept_as(&self.kind), self.at.namespace.as_deref(), &list, &options)?;
         Ok(self.list(gone))
     }
 }

@@ -5,44 +5,68 @@ mod built_in;
 mod json_path;
 mod pod;
 
+use super::api;
 use super::http::{Include, Shown};
 use super::kinds::{Column, Kind};
+use super::object::Object;
 use age::age;
+use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// A column of a built-in kind: name, type, priority, and what a cell shows.
 struct Cell(&'static str, &'static str, i64, fn(&Value, &Shown) -> Value);
 
-/// The rows of these objects under the columns of their kind.
-pub fn table(kind: &Kind, version: &str, objects: &[Arc<Value>], metadata: &Value, options: Shown) -> Value {
-    let (columns, cells): (Vec<Value>, Cells) = if kind.custom {
-        let served = kind.version(version).unwrap_or_else(|| kind.storage());
-        custom(&served.columns, options)
-    } else {
-        let cells = built_in::cells(&kind.key);
-        let columns = cells.iter().map(|Cell(name, of, priority, _)| definition(name, of, "", "", *priority)).collect();
-        (columns, Box::new(move |it| cells.iter().map(|Cell(.., show)| show(it, &options)).collect()))
-    };
-    let rows: Vec<_> = objects
-        .iter()
-        .map(|it| {
-            let mut row = json!({ "cells": cells(it) });
-            match options.include {
-                Include::None => {}
-                Include::Metadata => {
-                    row["object"] = json!({
-                        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": it.get("metadata")
-                    });
-                }
-                Include::Object => row["object"] = (**it).clone(),
+/// The columns of a kind at one of its versions, and how an object becomes a row of them.
+pub struct Table {
+    kind: Arc<Kind>,
+    version: String,
+    pub columns: Vec<Value>,
+    cells: Cells,
+    include: Include,
+}
+
+impl Table {
+    pub fn new(kind: &Arc<Kind>, version: &str, options: Shown) -> Self {
+        let (columns, cells): (Vec<Value>, Cells) = if kind.custom {
+            let served = kind.version(version).unwrap_or_else(|| kind.storage());
+            custom(&served.columns, options)
+        } else {
+            let cells = built_in::cells(&kind.key);
+            let columns = cells.iter().map(|Cell(name, of, priority, _)| definition(name, of, "", "", *priority));
+            (columns.collect(), Box::new(move |it| cells.iter().map(|Cell(.., show)| show(it, &options)).collect()))
+        };
+        let (kind, version) = (Arc::clone(kind), version.to_owned());
+        Self { kind, version, columns, cells, include: options.include }
+    }
+
+    /// Writes the row of an object.
+    pub fn row(&self, object: &Arc<Object>, text: &mut BytesMut) {
+        let cells = Value::from((self.cells)(&object.outline()));
+        let _ = write!(text, r#"{{"cells":{cells}"#);
+        match self.include {
+            Include::None => {}
+            Include::Metadata => {
+                text.put_slice(br#","object":"#);
+                partial(object, text);
             }
-            row
-        })
-        .collect();
-    json!({
-        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns, "rows": rows
-    })
+            Include::Object => {
+                text.put_slice(br#","object":"#);
+                text.put_slice(&api::text_at_version(&self.kind, &self.version, object));
+            }
+        }
+        text.put_u8(b'}');
+    }
+}
+
+/// Writes the object's `PartialObjectMetadata`.
+pub fn partial(object: &Object, text: &mut BytesMut) {
+    let metadata = object.metadata();
+    let metadata: &[u8] = if metadata.is_empty() { b"null" } else { &metadata };
+    text.put_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":"#);
+    text.put_slice(metadata);
+    text.put_u8(b'}');
 }
 
 fn definition(name: &str, of: &str, format: &str, description: &str, priority: i64) -> Value {
@@ -50,7 +74,7 @@ fn definition(name: &str, of: &str, format: &str, description: &str, priority: i
     json!({ "name": name, "type": of, "format": format, "description": description, "priority": priority })
 }
 
-type Cells = Box<dyn Fn(&Value) -> Vec<Value>>;
+type Cells = Box<dyn Fn(&Value) -> Vec<Value> + Send + Sync>;
 
 /// The columns of a custom kind: its name, then the printer columns, or the age if there are none.
 fn custom(columns: &[Column], options: Shown) -> (Vec<Value>, Cells) {
