@@ -9,6 +9,7 @@
 //! (`patch::apply`), commits with the next revision (`store`), and then lets owners, finalizers and namespaces take their
 //! effect (`gc`) before it answers. So garbage collection is not a race here: it is done when the write is done.
 
+mod access;
 mod addresses;
 mod api;
 mod crd;
@@ -33,6 +34,7 @@ mod table;
 mod validate;
 mod watch;
 
+pub use access::{Asked, User};
 pub use api::{Api, List};
 pub use kinds::{Kind, resource};
 pub use options::{

@@ -19,6 +19,7 @@ pub enum Reason {
     RequestEntityTooLarge,
     ServiceUnavailable,
     Timeout,
+    Unauthorized,
     /// A code without a reason of its own (502 of the proxy).
     Unknown,
     UnsupportedMediaType,
@@ -42,6 +43,7 @@ impl Reason {
             Self::RequestEntityTooLarge => "RequestEntityTooLarge",
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::Timeout => "Timeout",
+            Self::Unauthorized => "Unauthorized",
             Self::Unknown => "",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
         }
@@ -201,7 +203,8 @@ impl Status {
     }
 
     pub fn forbidden(plural: &str, group: &str, name: &str, why: &str) -> Self {
-        let message = format!("{} \"{name}\" is forbidden: {why}", qualified(plural, group));
+        let named = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+        let message = format!("{}{named} is forbidden: {why}", qualified(plural, group));
         Self::new(403, Reason::Forbidden, message).about(name, group, plural)
     }
 

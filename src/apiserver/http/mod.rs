@@ -8,7 +8,9 @@ mod proxy;
 mod query;
 mod resource;
 
-pub use answer::{Document, Include, Shown};
+pub use answer::{Document, Include, Shown, refusal};
+pub use path::{Address, At, read as read_path};
+pub use query::is_true;
 
 use super::discovery;
 use super::server::Server;
@@ -18,7 +20,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::Response;
-use path::Address;
 use std::collections::BTreeMap;
 
 /// Largest body of a request; the real server's limit is 3 MiB as well.
