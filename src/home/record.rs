@@ -33,6 +33,12 @@ impl Record {
     pub fn new(kind: LabKind, controller: Controller, started: String) -> Self {
         Self { version: VERSION, kind, controller, pid: None, started, log: None, endpoints: None }
     }
+
+    /// The same lab, with a file that it writes its log to.
+    #[must_use]
+    pub fn with_log(self, log: Option<PathBuf>) -> Self {
+        Self { log, ..self }
+    }
 }
 
 /// What a lab is made of.

@@ -3,10 +3,12 @@
 use super::autoscale::RequestMetrics;
 use super::images::{Images, Parts};
 use super::network::Network;
-use super::{EMBEDDED, Endpoint, Lab, Progress, gateway, manifests, serve};
+use super::serve::{Answers, Bound, ServeError, Served, Servers, to_address, to_controller};
+use super::{EMBEDDED, Endpoint, Lab, Ports, Progress, gateway, manifests};
 use crate::apiserver::Server;
 use crate::cluster::{Client, ClusterError};
 use crate::event::{LabStep, StepState};
+use crate::home::Controller;
 use crate::metrics::Database;
 use crate::model::object::ObjectRef;
 use crate::sys::clock::Clock;
@@ -35,6 +37,24 @@ pub struct Embedded {
     server: Server,
     controllers: Controllers,
     tasks: JoinSet<()>,
+    servers: Option<Servers>,
+}
+
+/// What kind of embedded lab.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `Flagger` is taken as `External`: nothing but our own controller can run in this lab.
+    pub controller: Controller,
+    /// Serve it on loopback: on the wall clock only, because a socket knows no other.
+    pub serve: Option<Ports>,
+}
+
+impl Options {
+    /// What a run on this clock takes: everything on the wall clock is served on free ports.
+    #[must_use]
+    pub fn of(clock: Clock) -> Self {
+        Self { serve: (!clock.is_simulated()).then(Ports::default), ..Self::default() }
+    }
 }
 
 /// Why the lab could not be made.
@@ -48,13 +68,18 @@ pub enum LabError {
     NotAvailable { names: String },
     #[error("the Kubernetes API broke: {0}")]
     Api(#[from] ClusterError),
-    #[error("no loopback port could be opened: {0}")]
-    Listen(#[from] std::io::Error),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
 }
 
 impl Embedded {
     /// Makes the lab and waits until all its parts are available. Must be called inside a tokio runtime.
-    pub async fn start(clock: Clock, seed: Seed, progress: Progress) -> Result<Self, LabError> {
+    pub async fn start(clock: Clock, seed: Seed, options: Options, progress: Progress) -> Result<Self, LabError> {
+        let with_metrics = options.controller == Controller::Builtin;
+        let bound = match options.serve {
+            Some(ports) => Some(Bound::new(ports, with_metrics, clock).await?),
+            None => None,
+        };
         let server = Server::new(clock, seed);
         let kubernetes = Client::in_process(server.router());
         let outside = (!clock.is_simulated()).then(|| Arc::new(Outside::new()) as SharedHttp);
@@ -63,10 +88,10 @@ impl Embedded {
         let database = Database::default();
         let parts = Parts { clock, seed, kubernetes, network, database };
         let mut embedded = Self::wire(&parts, server);
-        embedded.install(&progress).await?;
-        if !clock.is_simulated() {
-            embedded.serve(&progress).await?;
+        if let Some(bound) = bound {
+            embedded.serve(bound, &progress)?;
         }
+        embedded.install(options.controller, &progress).await?;
         Ok(embedded)
     }
 
@@ -90,7 +115,7 @@ impl Embedded {
             prometheus: Endpoint { http: user.clone(), address: PROMETHEUS.to_owned() },
             entry: Endpoint { http: user, address: ENTRY.to_owned() },
         };
-        Self { lab, server, controllers, tasks }
+        Self { lab, server, controllers, tasks, servers: None }
     }
 
     /// The three endpoints.
@@ -99,16 +124,35 @@ impl Embedded {
         self.lab.clone()
     }
 
-    /// Ends every process, controller and watch of the lab.
-    pub async fn stop(mut self) {
-        self.tasks.shutdown().await;
-        self.controllers.shutdown().await;
-        self.server.shut_down();
+    /// Where it is served, if it is.
+    #[must_use]
+    pub fn served(&self) -> Option<&Served> {
+        self.servers.as_ref().map(Servers::served)
     }
 
-    async fn install(&self, progress: &Progress) -> Result<(), LabError> {
-        let objects = manifests::builtin()?;
-        let step = Step::start(progress, "install Prometheus, ingress-nginx and Flagger");
+    /// Ends every connection, process, controller and watch of the lab.
+    pub async fn stop(mut self) {
+        if let Some(servers) = &self.servers {
+            servers.close();
+        }
+        self.tasks.shutdown().await;
+        self.controllers.shutdown().await;
+        // Watches end here, and with them the connections that carry them.
+        self.server.shut_down();
+        if let Some(servers) = self.servers.take() {
+            servers.stop().await;
+        }
+    }
+
+    async fn install(&self, controller: Controller, progress: &Progress) -> Result<(), LabError> {
+        let (objects, step) = match controller {
+            Controller::Builtin => {
+                (manifests::builtin()?, Step::start(progress, "install Prometheus, ingress-nginx and Flagger"))
+            }
+            Controller::External | Controller::Flagger => {
+                (manifests::without_controller()?, Step::start(progress, "install Prometheus and ingress-nginx"))
+            }
+        };
         for object in &objects {
             self.lab
                 .kubernetes
@@ -144,15 +188,25 @@ impl Embedded {
         Ok(())
     }
 
-    async fn serve(&mut self, progress: &Progress) -> Result<(), LabError> {
+    fn serve(&mut self, bound: Bound, progress: &Progress) -> Result<(), LabError> {
         let user = self.lab.entry.http.clone();
-        let prometheus = serve::entry(user.clone(), PROMETHEUS.to_owned());
-        serve::on_loopback(&mut self.tasks, "the Kubernetes API", self.server.router(), progress).await?;
-        serve::on_loopback(&mut self.tasks, "the Prometheus API", prometheus, progress).await?;
-        let entry = serve::entry(user, ENTRY.to_owned());
-        let address = serve::on_loopback(&mut self.tasks, "requests", entry, progress).await?;
+        let servers = bound.serve(|token| Answers {
+            kubernetes: self.server.guarded_router(token),
+            prometheus: to_address(user.clone(), PROMETHEUS),
+            entry: to_address(user.clone(), ENTRY),
+            metrics: to_controller(user, self.lab.kubernetes.clone()),
+        })?;
+        let served = servers.served();
+        for (name, address) in [
+            ("serve the Kubernetes API", format!("https://{}", served.kubernetes)),
+            ("serve the Prometheus API", format!("http://{}", served.prometheus)),
+            ("serve requests", format!("http://{}", served.entry)),
+        ] {
+            progress(LabStep { name: name.to_owned(), state: StepState::Done, detail: address });
+        }
         // From here on users' requests are real ones, through a socket.
-        self.lab.entry = Endpoint { http: Arc::new(Outside::new()), address: format!("http://{address}") };
+        self.lab.entry = Endpoint { http: Arc::new(Outside::new()), address: format!("http://{}", served.entry) };
+        self.servers = Some(servers);
         Ok(())
     }
 }

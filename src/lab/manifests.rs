@@ -3,6 +3,8 @@
 use crate::sys::yaml::{self, Dialect, YamlError};
 use serde_json::Value;
 
+const CONTROLLER: &str = "flagger/flagger.yaml";
+
 /// In the order in which they are applied: what others need comes first.
 const FILES: [(&str, &str); 6] = [
     ("namespaces.yaml", include_str!("../../manifests/namespaces.yaml")),
@@ -10,7 +12,7 @@ const FILES: [(&str, &str); 6] = [
     ("gateway-api/crds.yaml", include_str!("../../manifests/gateway-api/crds.yaml")),
     ("prometheus/prometheus.yaml", include_str!("../../manifests/prometheus/prometheus.yaml")),
     ("ingress-nginx/ingress-nginx.yaml", include_str!("../../manifests/ingress-nginx/ingress-nginx.yaml")),
-    ("flagger/flagger.yaml", include_str!("../../manifests/flagger/flagger.yaml")),
+    (CONTROLLER, include_str!("../../manifests/flagger/flagger.yaml")),
 ];
 
 /// A manifest of this binary that cannot be read: a defect of coalmine, which a test excludes.
@@ -23,8 +25,17 @@ pub struct ManifestError {
 
 /// All objects, in order.
 pub fn builtin() -> Result<Vec<Value>, ManifestError> {
+    objects(|_| true)
+}
+
+/// The objects of a lab whose releases somebody else decides: Flagger's CustomResourceDefinitions, and nothing else of it.
+pub(crate) fn without_controller() -> Result<Vec<Value>, ManifestError> {
+    objects(|file| file != CONTROLLER)
+}
+
+fn objects(wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>, ManifestError> {
     let mut objects = Vec::new();
-    for (file, text) in FILES {
+    for (file, text) in FILES.into_iter().filter(|(file, _)| wanted(file)) {
         let documents = yaml::documents(text, Dialect::Kubernetes).map_err(|source| ManifestError { file, source })?;
         objects.extend(documents.iter().map(yaml::Node::to_json));
     }
@@ -42,5 +53,13 @@ mod tests {
         for object in &objects {
             assert!(object["kind"].is_string() && object["metadata"]["name"].is_string(), "{object}");
         }
+        let deployments = |objects: Vec<Value>| {
+            let names = objects.into_iter().filter(|it| it["kind"] == "Deployment");
+            names.map(|it| it["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(deployments(objects), ["prometheus", "ingress-nginx-controller", "flagger"]);
+        let others = without_controller().unwrap();
+        assert!(others.iter().any(|it| it["metadata"]["name"] == "canaries.flagger.app"));
+        assert_eq!(deployments(others), ["prometheus", "ingress-nginx-controller"]);
     }
 }

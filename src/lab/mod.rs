@@ -1,7 +1,7 @@
 //! Makes labs: wires the stations into three endpoints, and takes them down.
 //!
 //! In: a clock, a seed; for a lab that somebody else made, how to reach it ([`Reach`]).
-//! Out: a [`Lab`]: a Kubernetes API, a Prometheus API, an address for requests.
+//! Out: a [`Lab`]: a Kubernetes API, a Prometheus API, an address for requests; [`Up`] is one that others can reach too.
 //! Never: scenarios, views, what a canary is.
 
 mod autoscale;
@@ -12,10 +12,13 @@ mod manifests;
 mod network;
 mod remote;
 mod serve;
+mod up;
 
-pub use embedded::{Embedded, LabError};
+pub use embedded::{Embedded, LabError, Options};
 pub use manifests::builtin as builtin_manifests;
 pub use remote::{Address, Reach, Remote, RemoteError};
+pub use serve::{Ports, ServeError, Served, TlsError};
+pub use up::{Up, UpError, UpOptions};
 
 use crate::cluster::Client;
 use crate::event::LabStep;

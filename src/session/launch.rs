@@ -2,7 +2,7 @@
 
 use super::{Bus, Control, Journal, RunError, Session, Sink, beat};
 use crate::event::{ClockKind, Event, RunEnded, RunStarted};
-use crate::lab::{Embedded, Lab, LabError, Reach, Remote, RemoteError};
+use crate::lab::{Embedded, Lab, LabError, Options, Reach, Remote, RemoteError};
 use crate::model::command::Command;
 use crate::scenario::Plan;
 use crate::sys::clock::{Clock, rfc3339};
@@ -71,7 +71,7 @@ impl Launch {
                     let bus = bus.clone();
                     Arc::new(move |step| bus.publish(Event::LabStep(step)))
                 };
-                let embedded = Embedded::start(clock, self.seed, progress).await?;
+                let embedded = Embedded::start(clock, self.seed, Options::of(clock), progress).await?;
                 let ended = self.play(embedded.lab(), bus, commands).await;
                 pacer.abort();
                 embedded.stop().await;

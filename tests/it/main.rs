@@ -12,5 +12,6 @@ mod runs;
 mod scenario;
 mod tidy;
 mod traffic;
+mod up;
 mod views;
 mod workload;

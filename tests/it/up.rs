@@ -1,0 +1,3 @@
+//! Labs that others can reach: over sockets, by name, from the library and from the command line.
+
+mod library;
