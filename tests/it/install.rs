@@ -4,7 +4,7 @@
 use coalmine::cluster::{Client, ClusterError};
 use coalmine::event::{LabStep, StepState};
 use coalmine::install::{ActError, InstallError, Installer, Part, remove};
-use coalmine::lab::Embedded;
+use coalmine::lab::{Embedded, Options};
 use coalmine::model::object::{Labels, ObjectRef};
 use coalmine::sys::clock::Clock;
 use coalmine::sys::rng::Seed;
@@ -25,7 +25,7 @@ struct Bench {
 
 async fn bench() -> Bench {
     let clock = Clock::simulated();
-    let lab = Embedded::start(clock, Seed(1), Arc::new(|_| ())).await.unwrap();
+    let lab = Embedded::start(clock, Seed(1), Options::of(clock), Arc::new(|_| ())).await.unwrap();
     let steps = Arc::new(Mutex::new(Vec::new()));
     let heard = steps.clone();
     let installer = Installer {
