@@ -52,11 +52,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Exit {
 fn reach(args: &WatchArgs) -> Result<Reach, String> {
     let mut reach = match &args.lab {
         Some(name) => place::reach(name)?,
-        None => Reach {
-            name: args.context.clone().unwrap_or_else(|| "the current context".to_owned()),
-            context: args.context.clone(),
-            ..Reach::default()
-        },
+        None => Reach::of_context(args.context.as_deref()).map_err(|it| terminal::failure("no cluster", &it))?,
     };
     if args.prometheus.is_some() {
         reach.prometheus.clone_from(&args.prometheus);

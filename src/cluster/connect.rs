@@ -47,6 +47,14 @@ impl Client {
         Self::from_config(config.map_err(|why| ConnectError::Kubeconfig(why.to_string()))?)
     }
 
+    /// The name of a kubeconfig's current context.
+    pub fn current_context(path: Option<&Path>) -> Result<String, ConnectError> {
+        let read = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let kubeconfig = read.map_err(|why| ConnectError::Kubeconfig(why.to_string()))?;
+        let none = || ConnectError::Kubeconfig("it has no current context: kubectl config use-context NAME".to_owned());
+        kubeconfig.current_context.filter(|it| !it.is_empty()).ok_or_else(none)
+    }
+
     fn from_config(mut config: Config) -> Result<Self, ConnectError> {
         // Another provider may have been installed already; then there is one, and that is all that is needed.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -124,6 +124,12 @@ impl Embedded {
         self.lab.clone()
     }
 
+    /// Its Kubernetes API, for who reaches it in another way than [`Lab::kubernetes`]. Everything is allowed.
+    #[must_use]
+    pub fn api(&self) -> axum::Router {
+        self.server.router()
+    }
+
     /// Where it is served, if it is.
     #[must_use]
     pub fn served(&self) -> Option<&Served> {

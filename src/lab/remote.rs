@@ -75,6 +75,12 @@ impl Reach {
         })
     }
 
+    /// A context of the user's own kubeconfig; the current one where it is none. It is called by its context.
+    pub fn of_context(context: Option<&str>) -> Result<Self, ConnectError> {
+        let name = context.map_or_else(|| Client::current_context(None), |it| Ok(it.to_owned()))?;
+        Ok(Self { context: Some(name.clone()), name, ..Self::default() })
+    }
+
     /// A client of the Kubernetes API.
     pub async fn kubernetes(&self) -> Result<Client, ConnectError> {
         Client::connect_context(self.kubeconfig.as_deref(), self.context.as_deref()).await

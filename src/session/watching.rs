@@ -83,7 +83,7 @@ impl Watching {
     }
 
     /// Watches a cluster that is connected to.
-    pub(crate) async fn watch(mut self, cluster: Client, clock: Clock) -> Result<(), WatchError> {
+    pub async fn watch(mut self, cluster: Client, clock: Clock) -> Result<(), WatchError> {
         let failed = |source| WatchError::Cluster { lab: self.reach.name.clone(), source };
         let found = self.pick(&cluster).await?;
         let canary: Canary = serde_json::from_value(found.clone())
@@ -144,7 +144,7 @@ fn list(canaries: &[Value]) -> String {
     canaries.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// One Kubernetes Event of the past: how long ago it last happened, and the object.
+/// One Kubernetes Event of the past: how long ago it happened, and the object.
 type Past = (Duration, Value);
 
 /// The Canary's Events of the last hour, oldest first. Times are the cluster's own, so its clock says how long ago.
@@ -153,12 +153,31 @@ async fn past(cluster: &Client, canary: &Canary, there: Timestamp) -> Result<Vec
     let mut events = cluster.list("v1", "Event", Some(canary.namespace()), None).await?;
     events.retain(|it| teller.is_about(it));
     teller.sort(&mut events);
-    let ago = |event: &Value| {
-        let at: Timestamp = told_at(event).parse().ok()?;
+    let ago = |at: &str| {
+        let at: Timestamp = at.parse().ok()?;
         Some(Duration::try_from(there.duration_since(at)).unwrap_or_default())
     };
-    let aged = events.into_iter().map(|it| (ago(&it).unwrap_or_default(), it));
-    Ok(aged.filter(|(ago, _)| *ago <= PAST).collect())
+    let mut past = Vec::new();
+    for event in events {
+        // One that repeats says when it happened first and last; the times between are lost.
+        if let Some(first) = first_of_many(&event) {
+            past.push((ago(told_at(&first)).unwrap_or_default(), first));
+        }
+        past.push((ago(told_at(&event)).unwrap_or_default(), event));
+    }
+    past.retain(|(ago, _)| *ago <= PAST);
+    past.sort_by_key(|(ago, _)| std::cmp::Reverse(*ago));
+    Ok(past)
+}
+
+/// What a repeated Event was when it happened for the first time.
+fn first_of_many(event: &Value) -> Option<Value> {
+    let repeated = event["count"].as_i64().is_some_and(|it| it > 1) && !ReportTeller::is_combined(event);
+    let first = event["firstTimestamp"].as_str().filter(|_| repeated)?;
+    let mut once = event.clone();
+    once["count"] = 1.into();
+    once["lastTimestamp"] = first.into();
+    Some(once)
 }
 
 struct View {

@@ -83,7 +83,8 @@ impl Traffic {
     /// Requests per second of all versions in the last [`RECENT_MS`] before `now_ms`.
     #[must_use]
     pub fn recent_rate(&self, now_ms: u64) -> f64 {
-        self.versions.values().map(|it| self.rate_of(it, now_ms)).sum()
+        // Not `sum`: of nothing that is -0.
+        self.versions.values().fold(0.0, |sum, it| sum + self.rate_of(it, now_ms))
     }
 
     /// One version's requests per second in the last [`RECENT_MS`] before `now_ms`.

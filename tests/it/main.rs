@@ -10,6 +10,7 @@ mod metrics;
 mod real;
 mod runs;
 mod scenario;
+mod sessions;
 mod tidy;
 mod traffic;
 mod up;

@@ -33,6 +33,11 @@ impl ReportTeller {
         self
     }
 
+    /// Whether the message is only the latest of several.
+    pub(crate) fn is_combined(event: &Value) -> bool {
+        text(event, "/message").starts_with(COMBINED)
+    }
+
     pub(crate) fn is_about(&self, event: &Value) -> bool {
         text(event, "/involvedObject/kind") == "Canary" && text(event, "/involvedObject/name") == self.canary
     }
