@@ -37,7 +37,8 @@ struct Played {
 
 impl Stage {
     async fn new() -> Self {
-        let embedded = Embedded::start(Clock::simulated(), Seed(1), Options::default(), Arc::new(|_| {})).await.unwrap();
+        let embedded =
+            Embedded::start(Clock::simulated(), Seed(1), Options::default(), Arc::new(|_| {})).await.unwrap();
         Self { embedded, door: Door::new() }
     }
 
