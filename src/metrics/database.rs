@@ -1,7 +1,9 @@
 //! One Prometheus: store, targets, rules and queries behind one handle.
 
+use super::config::Relabelling;
+use super::exposition::Metadata;
 use super::labels::Labels;
-use super::promql::{Query, QueryError, Value};
+use super::promql::{Answered, Query, QueryError, Terms, Value};
 use super::rules::{Alert, RuleFile, RuleGroup, RuleProblem, Rules};
 use super::scrape::{HonorLabels, ScrapeError, Scraper};
 use super::store::{AppendError, Limits, Matcher, Store};
@@ -21,13 +23,32 @@ pub const MAX_TARGETS: usize = 10_000;
 pub struct Target {
     /// `job`, `instance` and whatever else all its series get.
     pub labels: Labels,
+    /// What was known of it before relabelling, for the API.
+    pub discovered: Labels,
     /// The scrape job's name, for the API.
     pub pool: String,
     /// Where it is scraped, for the API and for who scrapes.
     pub url: String,
     /// How often it is scraped, in milliseconds.
     pub interval_ms: i64,
+    /// How long a scrape may take, in milliseconds.
+    pub timeout_ms: i64,
     pub honor: HonorLabels,
+    /// What happens to the labels of each of its samples.
+    pub relabelling: Arc<[Relabelling]>,
+}
+
+impl Target {
+    /// Whether both are scraped alike, whatever else is known of them.
+    #[must_use]
+    pub fn is_scraped_as(&self, other: &Self) -> bool {
+        let how = |it: &Self| (it.interval_ms, it.timeout_ms, it.honor);
+        self.labels == other.labels
+            && self.pool == other.pool
+            && self.url == other.url
+            && how(self) == how(other)
+            && self.relabelling == other.relabelling
+    }
 }
 
 /// A target with what its last scrape gave.
@@ -56,6 +77,8 @@ pub struct Database(Arc<Mutex<Inner>>);
 struct Inner {
     store: Store,
     targets: BTreeMap<Labels, TargetState>,
+    /// By scrape job, what was found and is not scraped.
+    dropped: BTreeMap<String, Vec<Labels>>,
     rules: Rules,
     queries: IndexMap<String, Arc<Query>>,
     truncated_ms: Option<i64>,
@@ -112,6 +135,20 @@ impl Database {
         query.range(&inner.store, start_ms, end_ms, step_ms)
     }
 
+    /// As [`Database::instant`], on these terms, with what there is to say about the answer.
+    pub fn answer(&self, query: &str, t_ms: i64, terms: Terms) -> Result<Answered, QueryError> {
+        let mut inner = self.lock();
+        let query = inner.query(query)?;
+        query.answer(&inner.store, t_ms, terms)
+    }
+
+    /// As [`Database::range`] (start, end, step), on these terms, with what there is to say about the answers.
+    pub fn answers(&self, query: &str, span: (i64, i64, i64), terms: Terms) -> Result<Answered, QueryError> {
+        let mut inner = self.lock();
+        let query = inner.query(query)?;
+        query.answers(&inner.store, span, terms)
+    }
+
     /// Appends one sample.
     pub fn append(&self, labels: &Labels, t_ms: i64, value: f64) -> Result<(), AppendError> {
         let mut inner = self.lock();
@@ -129,10 +166,22 @@ impl Database {
         if inner.targets.len() >= MAX_TARGETS {
             return false;
         }
-        let scraper = Scraper::new(target.labels.clone(), target.honor);
+        let scraper = Scraper::new(target.labels.clone(), target.honor).relabelling(target.relabelling.clone());
         let state = TargetState { scraper, last_scrape_ms: None, last_error: None, target };
         inner.targets.insert(state.target.labels.clone(), state);
         true
+    }
+
+    /// Says what else is known now of a target that is there.
+    pub fn rediscover(&self, labels: &Labels, discovered: Labels) {
+        if let Some(state) = self.lock().targets.get_mut(labels) {
+            state.target.discovered = discovered;
+        }
+    }
+
+    /// Keeps samples so long, in milliseconds.
+    pub fn set_retention(&self, retention_ms: i64) {
+        self.lock().store.set_retention(retention_ms);
     }
 
     /// Removes a target; its series end at `t_ms`.
@@ -174,9 +223,32 @@ impl Database {
         self.lock().targets.values().map(health).collect()
     }
 
-    /// Replaces the rules; those of before end without a trace in the store.
+    /// Says which scrape jobs there are and, of each, what was found and is not scraped.
+    pub fn set_dropped(&self, dropped: BTreeMap<String, Vec<Labels>>) {
+        self.lock().dropped = dropped;
+    }
+
+    /// By scrape job, what was found and is not scraped.
+    #[must_use]
+    pub fn dropped_targets(&self) -> BTreeMap<String, Vec<Labels>> {
+        self.lock().dropped.clone()
+    }
+
+    /// The names of the scrape jobs, ordered.
+    #[must_use]
+    pub fn scrape_pools(&self) -> Vec<String> {
+        let inner = self.lock();
+        let of_targets = inner.targets.values().map(|state| &state.target.pool);
+        inner.dropped.keys().chain(of_targets).cloned().collect::<BTreeSet<String>>().into_iter().collect()
+    }
+
+    /// Replaces the rules. Groups that did not change go on with what they remember; those that are gone end without a
+    /// trace in the store.
     pub fn load_rules(&self, file: RuleFile) -> Result<(), Vec<RuleProblem>> {
-        self.lock().rules = Rules::load(file)?;
+        let mut inner = self.lock();
+        let rules = Rules::load(file)?;
+        let before = std::mem::take(&mut inner.rules);
+        inner.rules = rules.going_on_from(before);
         Ok(())
     }
 
@@ -213,12 +285,11 @@ impl Database {
         within.map(|series| series.labels.clone()).collect()
     }
 
-    /// What targets said about their metrics: name, type, help, each once.
+    /// What each target said about its metrics, by target labels and name.
     #[must_use]
-    pub fn metadata(&self) -> BTreeMap<String, super::exposition::Metadata> {
+    pub fn described(&self) -> Vec<(Labels, BTreeMap<String, Metadata>)> {
         let inner = self.lock();
-        let all = inner.targets.values().flat_map(|state| state.scraper.metadata());
-        all.map(|(name, metadata)| (name.clone(), metadata.clone())).collect()
+        inner.targets.iter().map(|(labels, state)| (labels.clone(), state.scraper.metadata().clone())).collect()
     }
 
     /// Looks at the store itself.
@@ -235,10 +306,13 @@ mod tests {
     fn target(pod: &str) -> Target {
         Target {
             labels: Labels::from_pairs([("pod", pod)]),
+            discovered: Labels::empty(),
             pool: "pods".to_owned(),
             url: format!("http://{pod}:9797/metrics"),
             interval_ms: 5_000,
+            timeout_ms: 5_000,
             honor: HonorLabels::No,
+            relabelling: Arc::default(),
         }
     }
 

@@ -130,6 +130,13 @@ impl fmt::Display for Labels {
     }
 }
 
+/// Whether a label's name needs no quotes in queries.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// A text in double quotes as Go's `%q` writes it.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 

@@ -8,11 +8,11 @@
 //!
 //! Decisions, each held by a test:
 //! - The registry writes byte for byte what Prometheus' Go client writes; labels by name, series by label values.
-//! - PromQL answers as Prometheus 3 does (`tests/it/metrics` asks both), on floats. Native histograms, experimental
-//!   functions, `fill` and the remarks of Prometheus on odd queries (`warnings`, `infos`) are left out.
+//! - PromQL answers as Prometheus 3.14 does (`tests/it/metrics` asks both), on floats. The parser is our own, so that
+//!   errors, their places and the remarks on odd queries are Prometheus' too. Native histograms, experimental functions,
+//!   `fill` and durations that are computed are left out.
 //! - A query is read once and evaluated for all steps at a time. "No value here" is the staleness marker, which no
 //!   arithmetic can make.
-//! - Before the parser sees a query, `promql::guard` bounds its nesting and its durations, which the parser does not.
 //! - Scrapes write `up` and `scrape_samples_scraped`, not `scrape_duration_seconds`: how long a scrape took on the
 //!   machine has no place in a run that repeats.
 //! - An alert that no longer holds is forgotten at once; Prometheus keeps it for 15 minutes to tell Alertmanager, which
@@ -23,7 +23,9 @@
 //! Never: canaries, sockets, the clock (times are given).
 
 pub mod api;
+pub mod config;
 pub mod database;
+mod duration;
 pub mod exposition;
 pub mod labels;
 pub mod number;

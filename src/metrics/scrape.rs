@@ -3,6 +3,7 @@
 //! Pure: who scrapes gives the text and the time. A [`Scraper`] remembers per target which series its last scrape had,
 //! so that series that vanish end at once and known series need no second reading of their labels.
 
+use super::config::{self, Relabelling};
 use super::exposition::{self, ExpositionError, Line, Metadata};
 use super::labels::{Label, Labels, METRIC_NAME};
 use super::store::{AppendError, STALE, SeriesId, Store};
@@ -35,6 +36,7 @@ pub enum ScrapeError {
 pub struct Scraper {
     labels: Labels,
     honor: HonorLabels,
+    relabelling: Arc<[Relabelling]>,
     /// By series text.
     known: BTreeMap<String, Known>,
     scrapes: u64,
@@ -45,7 +47,8 @@ pub struct Scraper {
 #[derive(Debug, Clone)]
 struct Known {
     labels: Labels,
-    id: SeriesId,
+    /// None where relabelling drops the series.
+    id: Option<SeriesId>,
     /// The scrape that had it last.
     seen: u64,
 }
@@ -54,7 +57,14 @@ impl Scraper {
     /// A target with these labels (`job`, `instance`, …), which all its series get.
     #[must_use]
     pub fn new(labels: Labels, honor: HonorLabels) -> Self {
-        Self { labels, honor, known: BTreeMap::new(), scrapes: 0, metadata: BTreeMap::new() }
+        let relabelling = Arc::default();
+        Self { labels, honor, relabelling, known: BTreeMap::new(), scrapes: 0, metadata: BTreeMap::new() }
+    }
+
+    /// Changes the labels of every sample so, or drops it (`metric_relabel_configs`).
+    #[must_use]
+    pub fn relabelling(self, relabelling: Arc<[Relabelling]>) -> Self {
+        Self { relabelling, ..self }
     }
 
     /// The target's labels.
@@ -128,14 +138,21 @@ impl Scraper {
         if let Some(known) = self.known.get_mut(line.series) {
             // Samples with a time of their own do not go stale.
             known.seen = if line.t_ms.is_some() { u64::MAX } else { self.scrapes };
-            match store.append_to(known.id, t_ms, line.value) {
-                Err(AppendError::Gone) => known.id = store.append(&known.labels, t_ms, line.value)?,
+            let Some(id) = known.id else { return Ok(()) };
+            match store.append_to(id, t_ms, line.value) {
+                Err(AppendError::Gone) => known.id = Some(store.append(&known.labels, t_ms, line.value)?),
                 other => other?,
             }
             return Ok(());
         }
         let labels = self.merged(exposition::labels_of(line.series));
-        let id = store.append(&labels, t_ms, line.value)?;
+        let (labels, id) = match config::relabelled(&labels, &self.relabelling) {
+            Some(labels) => {
+                let id = store.append(&labels, t_ms, line.value)?;
+                (labels, Some(id))
+            }
+            None => (labels, None),
+        };
         let seen = if line.t_ms.is_some() { u64::MAX } else { self.scrapes };
         self.known.insert(line.series.to_owned(), Known { labels, id, seen });
         Ok(())
@@ -171,7 +188,9 @@ impl Scraper {
                 return true;
             }
             // A series that has a newer sample, or is gone, needs no end.
-            let _ = store.append_to(known.id, t_ms, STALE);
+            if let Some(id) = known.id {
+                let _ = store.append_to(id, t_ms, STALE);
+            }
             false
         });
     }

@@ -5,3 +5,5 @@ mod data;
 mod differential;
 mod prometheus;
 mod queries;
+mod rules;
+mod texts;

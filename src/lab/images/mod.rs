@@ -6,7 +6,6 @@ mod ingress;
 mod known;
 mod part;
 mod prometheus;
-mod scrape;
 
 use crate::cluster::Client;
 use crate::lab::network::Network;

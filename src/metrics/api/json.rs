@@ -3,10 +3,11 @@
 use crate::metrics::labels::Labels;
 use crate::metrics::number;
 use crate::metrics::promql::Value;
+use serde_json::Value as Json;
 use std::fmt::Write;
 
-/// `{"resultType":…,"result":…}`.
-pub(super) fn value(value: &Value, limit: Option<usize>) -> String {
+/// `{"resultType":…,"result":…,"stats":…}`.
+pub(super) fn value(value: &Value, stats: Option<&Json>) -> String {
     let mut out = String::new();
     let _ = write!(out, "{{\"resultType\":\"{}\",\"result\":", value.kind());
     match value {
@@ -23,20 +24,23 @@ pub(super) fn value(value: &Value, limit: Option<usize>) -> String {
             string(&mut out, text);
             out.push(']');
         }
-        Value::Vector(samples) => list(&mut out, samples.iter().take(limit.unwrap_or(usize::MAX)), |out, sample| {
+        Value::Vector(samples) => list(&mut out, samples.iter(), |out, sample| {
             out.push_str("{\"metric\":");
             metric(out, &sample.labels);
             out.push_str(",\"value\":");
             point(out, sample.t_ms, sample.value);
             out.push('}');
         }),
-        Value::Matrix(series) => list(&mut out, series.iter().take(limit.unwrap_or(usize::MAX)), |out, series| {
+        Value::Matrix(series) => list(&mut out, series.iter(), |out, series| {
             out.push_str("{\"metric\":");
             metric(out, &series.labels);
             out.push_str(",\"values\":");
             list(out, series.points.iter(), |out, (t_ms, value)| point(out, *t_ms, *value));
             out.push('}');
         }),
+    }
+    if let Some(stats) = stats {
+        let _ = write!(out, ",\"stats\":{stats}");
     }
     out.push('}');
     out

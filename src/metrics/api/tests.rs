@@ -13,10 +13,13 @@ fn database() -> Database {
     let labels = Labels::from_pairs([("instance", "10.0.0.1:9797"), ("job", "pods")]);
     let target = Target {
         labels: labels.clone(),
+        discovered: Labels::from_pairs([("__address__", "10.0.0.1:9797")]),
         pool: "pods".to_owned(),
         url: "http://10.0.0.1:9797/metrics".to_owned(),
         interval_ms: 5_000,
+        timeout_ms: 4_000,
         honor: HonorLabels::Yes,
+        relabelling: Arc::default(),
     };
     assert!(database.add_target(target));
     let text = "# HELP load The \"load\".\n# TYPE load gauge\nload{path=\"/a\\\\b\"} 0.25\n";
@@ -66,7 +69,7 @@ async fn a_query_answers_by_get_and_by_post() {
 #[tokio::test]
 async fn errors_have_prometheus_codes_and_types() {
     for (path, status, kind, text) in [
-        ("query?query=up{", 400, "bad_data", "invalid parameter \"query\": parse error: "),
+        ("query?query=up{", 400, "bad_data", "invalid parameter \"query\": 1:4: parse error: "),
         ("query?query=up&time=noon", 400, "bad_data", "cannot parse \"noon\" to a valid timestamp"),
         ("query?query=topk(NaN,load)", 422, "execution", "Parameter value is NaN"),
         ("query_range?query=up&start=2&end=1&step=1", 400, "bad_data", "invalid parameter \"end\": "),
@@ -113,11 +116,11 @@ async fn rules_and_alerts_are_shown_with_their_state() {
     assert_eq!(loaded["activeAt"], "2026-01-01T00:01:00Z");
     let (_, rules) = get_json("/api/v1/rules").await;
     let group = &rules["data"]["groups"][0];
-    assert_eq!((&group["name"], &group["interval"]), (&json!("g"), &json!(5.0)));
+    assert_eq!((&group["name"], &group["interval"]), (&json!("g"), &json!(5)));
     let states: Vec<&Json> = group["rules"].as_array().unwrap().iter().map(|rule| &rule["state"]).collect();
     assert_eq!(states, [&json!("firing"), &Json::Null, &json!("pending")]);
     assert_eq!(group["rules"][1]["type"], "recording");
-    assert_eq!(group["rules"][2]["duration"], 60.0);
+    assert_eq!(group["rules"][2]["duration"], 60);
     let (_, recording) = get_json("/api/v1/rules?type=record").await;
     assert_eq!(recording["data"]["groups"][0]["rules"].as_array().map(Vec::len), Some(1));
 }

@@ -26,6 +26,27 @@ pub(super) enum Kind {
     Text,
 }
 
+impl Kind {
+    /// As the API names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Vector => "vector",
+            Self::Matrix => "matrix",
+            Self::Text => "string",
+        }
+    }
+
+    /// As messages name it.
+    pub(super) fn documented(self) -> &'static str {
+        match self {
+            Self::Vector => "instant vector",
+            Self::Matrix => "range vector",
+            other => other.name(),
+        }
+    }
+}
+
 impl Expr {
     pub(super) fn kind(&self) -> Kind {
         match self {
@@ -91,11 +112,44 @@ pub(super) enum AggregateOp {
     CountValues,
 }
 
+impl AggregateOp {
+    const NAMES: [(&'static str, Self); 12] = [
+        ("sum", Self::Sum),
+        ("avg", Self::Avg),
+        ("min", Self::Min),
+        ("max", Self::Max),
+        ("count", Self::Count),
+        ("group", Self::Group),
+        ("stddev", Self::Stddev),
+        ("stdvar", Self::Stdvar),
+        ("quantile", Self::Quantile),
+        ("topk", Self::Topk),
+        ("bottomk", Self::Bottomk),
+        ("count_values", Self::CountValues),
+    ];
+
+    /// The operator of that name, in lower case.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(other, _)| *other == name).map(|(_, op)| *op)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, op)| *op == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether a number or text comes before the vector.
+    pub(super) fn takes_parameter(self) -> bool {
+        matches!(self, Self::Quantile | Self::Topk | Self::Bottomk | Self::CountValues)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Aggregate {
     pub(super) op: AggregateOp,
     pub(super) expr: Expr,
     pub(super) param: Option<Expr>,
+    /// Where the parameter stands in the query.
+    pub(super) param_at: usize,
     pub(super) without: bool,
     pub(super) labels: Vec<String>,
 }
@@ -121,6 +175,28 @@ pub(super) enum BinaryOp {
 }
 
 impl BinaryOp {
+    /// As queries have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Mod => "%",
+            Self::Pow => "^",
+            Self::Atan2 => "atan2",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Greater => ">",
+            Self::Less => "<",
+            Self::GreaterEqual => ">=",
+            Self::LessEqual => "<=",
+            Self::And => "and",
+            Self::Or => "or",
+            Self::Unless => "unless",
+        }
+    }
+
     pub(super) fn is_comparison(self) -> bool {
         use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         matches!(self, Equal | NotEqual | Greater | Less | GreaterEqual | LessEqual)
@@ -170,6 +246,8 @@ pub(super) enum Call {
         function: RangeFunction,
         range: Expr,
         parameter: Option<Expr>,
+        /// Where the first argument stands in the query.
+        at: usize,
     },
     Math(fn(f64) -> f64, Expr),
     Round(Expr, Option<Expr>),
@@ -179,9 +257,23 @@ pub(super) enum Call {
     Sort {
         descending: bool,
         expr: Expr,
+        /// Where the call stands in the query.
+        at: usize,
     },
-    HistogramQuantile(Expr, Expr),
-    HistogramFraction(Expr, Expr, Expr),
+    HistogramQuantile {
+        q: Expr,
+        expr: Expr,
+        /// Where the arguments stand in the query.
+        q_at: usize,
+        at: usize,
+    },
+    HistogramFraction {
+        lower: Expr,
+        upper: Expr,
+        expr: Expr,
+        /// Where the vector stands in the query.
+        at: usize,
+    },
     /// Functions of native histograms; on floats they give nothing.
     NativeHistogram(Expr),
     LabelReplace {

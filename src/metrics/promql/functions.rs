@@ -3,101 +3,99 @@
 use super::eval::date::DatePart;
 use super::eval::label_functions::pieces;
 use super::eval::over_time::RangeFunction;
-use super::expr::{Call, Expr, Kind};
-use super::lower::{call, error, expect, kind_name};
+use super::expr::{Call, Expr};
+use super::lower::{call, lower};
+use super::syntax::Node;
 use super::value::QueryError;
 use crate::metrics::store::anchored;
 
-/// The arguments of one call, taken in order.
+/// The arguments of one call, taken in order. Their number and types were checked.
 struct Arguments<'n> {
     name: &'n str,
-    rest: std::vec::IntoIter<Expr>,
+    rest: std::slice::Iter<'n, Node>,
 }
 
 impl Arguments<'_> {
-    fn optional(&mut self, kind: Kind) -> Result<Option<Expr>, QueryError> {
-        let place = format!("call to function {:?}", self.name);
-        self.rest.next().map(|argument| expect(argument, kind, &place)).transpose()
+    fn optional(&mut self) -> Result<Option<Expr>, QueryError> {
+        self.rest.next().map(lower).transpose()
     }
 
-    fn next(&mut self, kind: Kind) -> Result<Expr, QueryError> {
-        match self.optional(kind)? {
-            Some(argument) => Ok(argument),
-            None => error(format!("expected more arguments in call to {:?}: {}", self.name, kind_name(kind))),
-        }
+    fn next(&mut self) -> Result<Expr, QueryError> {
+        let missing = || QueryError::Execution(format!("an argument of {:?} is missing", self.name));
+        lower(self.rest.next().ok_or_else(missing)?)
     }
 
     fn text(&mut self) -> Result<String, QueryError> {
-        match self.next(Kind::Text)? {
+        match self.next()? {
             Expr::Text(text) => Ok(text),
-            _ => error(format!("expected a plain string in call to function {:?}", self.name)),
+            _ => Err(QueryError::Execution(format!("an argument of {:?} is no text", self.name))),
         }
     }
 
-    fn end(mut self) -> Result<(), QueryError> {
-        match self.rest.next() {
-            None => Ok(()),
-            Some(_) => error(format!("too many arguments in call to {:?}", self.name)),
-        }
+    /// Where the next argument stands in the query.
+    fn place(&self) -> usize {
+        self.rest.as_slice().first().map_or(0, |arg| arg.start)
     }
 }
 
-/// A call of the function `name`.
-pub(super) fn lower_call(name: &str, args: Vec<Expr>) -> Result<Expr, QueryError> {
-    let mut args = Arguments { name, rest: args.into_iter() };
+/// A call of the function `name`, which begins at `at`.
+pub(super) fn lower_call(name: &str, args: &[Node], at: usize) -> Result<Expr, QueryError> {
+    let mut args = Arguments { name, rest: args.iter() };
     let lowered = match (range_function(name), date_part(name), math(name)) {
         (Some(function), ..) => over_time(function, &mut args)?,
-        (_, Some(part), _) => Call::Date(part, args.optional(Kind::Vector)?),
-        (.., Some(function)) => Call::Math(function, args.next(Kind::Vector)?),
-        _ => other(name, &mut args)?,
+        (_, Some(part), _) => Call::Date(part, args.optional()?),
+        (.., Some(function)) => Call::Math(function, args.next()?),
+        _ => other(name, &mut args, at)?,
     };
-    args.end()?;
     Ok(call(lowered))
 }
 
 fn over_time(function: RangeFunction, args: &mut Arguments) -> Result<Call, QueryError> {
+    let at = args.place();
     let (range, parameter) = match function {
         RangeFunction::Quantile => {
-            let q = args.next(Kind::Scalar)?;
-            (args.next(Kind::Matrix)?, Some(q))
+            let q = args.next()?;
+            (args.next()?, Some(q))
         }
-        RangeFunction::PredictLinear => (args.next(Kind::Matrix)?, Some(args.next(Kind::Scalar)?)),
-        _ => (args.next(Kind::Matrix)?, None),
+        RangeFunction::PredictLinear => (args.next()?, Some(args.next()?)),
+        _ => (args.next()?, None),
     };
-    Ok(Call::OverTime { function, range, parameter })
+    Ok(Call::OverTime { function, range, parameter, at })
 }
 
-fn other(name: &str, args: &mut Arguments) -> Result<Call, QueryError> {
+fn other(name: &str, args: &mut Arguments, at: usize) -> Result<Call, QueryError> {
     Ok(match name {
         "time" => Call::Time,
         "pi" => Call::Pi,
-        "scalar" => Call::Scalar(args.next(Kind::Vector)?),
-        "vector" => Call::Vector(args.next(Kind::Scalar)?),
-        "timestamp" => Call::Timestamp(args.next(Kind::Vector)?),
-        "absent" => Call::Absent(args.next(Kind::Vector)?),
-        "absent_over_time" => Call::AbsentOverTime(args.next(Kind::Matrix)?),
-        "round" => Call::Round(args.next(Kind::Vector)?, args.optional(Kind::Scalar)?),
-        "clamp" => {
-            Call::Clamp(args.next(Kind::Vector)?, Some(args.next(Kind::Scalar)?), Some(args.next(Kind::Scalar)?))
+        "scalar" => Call::Scalar(args.next()?),
+        "vector" => Call::Vector(args.next()?),
+        "timestamp" => Call::Timestamp(args.next()?),
+        "absent" => Call::Absent(args.next()?),
+        "absent_over_time" => Call::AbsentOverTime(args.next()?),
+        "round" => Call::Round(args.next()?, args.optional()?),
+        "clamp" => Call::Clamp(args.next()?, Some(args.next()?), Some(args.next()?)),
+        "clamp_min" => Call::Clamp(args.next()?, Some(args.next()?), None),
+        "clamp_max" => Call::Clamp(args.next()?, None, Some(args.next()?)),
+        "sort" | "sort_desc" => Call::Sort { descending: name == "sort_desc", expr: args.next()?, at },
+        "histogram_quantile" => {
+            let (q_at, q) = (args.place(), args.next()?);
+            Call::HistogramQuantile { q, at: args.place(), expr: args.next()?, q_at }
         }
-        "clamp_min" => Call::Clamp(args.next(Kind::Vector)?, Some(args.next(Kind::Scalar)?), None),
-        "clamp_max" => Call::Clamp(args.next(Kind::Vector)?, None, Some(args.next(Kind::Scalar)?)),
-        "sort" | "sort_desc" => Call::Sort { descending: name == "sort_desc", expr: args.next(Kind::Vector)? },
-        "histogram_quantile" => Call::HistogramQuantile(args.next(Kind::Scalar)?, args.next(Kind::Vector)?),
         "histogram_fraction" => {
-            Call::HistogramFraction(args.next(Kind::Scalar)?, args.next(Kind::Scalar)?, args.next(Kind::Vector)?)
+            let (lower, upper) = (args.next()?, args.next()?);
+            Call::HistogramFraction { lower, upper, at: args.place(), expr: args.next()? }
         }
         "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev" | "histogram_stdvar" => {
-            Call::NativeHistogram(args.next(Kind::Vector)?)
+            Call::NativeHistogram(args.next()?)
         }
         "label_replace" => label_replace(args)?,
         "label_join" => label_join(args)?,
-        _ => return error(format!("unknown function with name {name:?}")),
+        _ => return Err(QueryError::Execution(format!("function {name:?} is left out"))),
     })
 }
 
 fn label_replace(args: &mut Arguments) -> Result<Call, QueryError> {
-    let expr = args.next(Kind::Vector)?;
+    let expr = args.next()?;
     let (to, replacement, from, pattern) = (args.text()?, args.text()?, args.text()?, args.text()?);
     let Ok(compiled) = anchored(&pattern) else {
         let text = format!("invalid regular expression in label_replace(): {pattern}");
@@ -110,7 +108,7 @@ fn label_replace(args: &mut Arguments) -> Result<Call, QueryError> {
 }
 
 fn label_join(args: &mut Arguments) -> Result<Call, QueryError> {
-    let expr = args.next(Kind::Vector)?;
+    let expr = args.next()?;
     let (to, separator) = (args.text()?, args.text()?);
     let mut from = Vec::new();
     while args.rest.len() > 0 {

@@ -10,15 +10,18 @@
 mod eval;
 mod expr;
 mod functions;
-mod guard;
 mod lower;
+mod notes;
+mod syntax;
 mod value;
 
-pub use value::{QueryError, RangeSeries, Sample, Value};
+pub use notes::Remarks;
+pub use value::{Answered, QueryError, RangeSeries, Sample, SamplesRead, Value};
 
 use super::store::{Matcher, Store};
 use eval::{Engine, Steps};
 use expr::{Expr, Kind};
+use syntax::Node;
 
 /// How far back an instant selector looks for a sample, in milliseconds (Prometheus' `--query.lookback-delta`).
 pub const LOOKBACK_MS: i64 = 5 * 60_000;
@@ -33,28 +36,72 @@ pub const MAX_QUERY_BYTES: usize = 32 * 1024;
 /// How deep a query may nest; a chain of operators counts as that deep too.
 pub const MAX_QUERY_DEPTH: usize = 100;
 
+/// What one evaluation may take.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// How far back an instant selector looks, in milliseconds.
+    pub lookback_ms: i64,
+    /// How many samples may be loaded and made.
+    pub max_samples: usize,
+    /// Says whether there is no time left.
+    pub expired: &'a dyn Fn() -> bool,
+}
+
+impl Default for Terms<'_> {
+    fn default() -> Self {
+        Self { lookback_ms: LOOKBACK_MS, max_samples: MAX_QUERY_SAMPLES, expired: &|| false }
+    }
+}
+
 /// A query that has been read and checked.
 #[derive(Debug, Clone)]
 pub struct Query {
-    expr: Expr,
+    text: String,
+    node: Node,
+    /// Some mistakes in constant texts are mistakes of the evaluation.
+    expr: Result<Expr, QueryError>,
 }
 
 impl Query {
     /// Reads a query.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
-        guard::check(text)?;
-        let parsed =
-            promql_parser::parser::parse(text).map_err(|error| QueryError::Parse(in_prometheus_words(&error)))?;
-        Ok(Self { expr: lower::lower(&parsed)? })
+        if text.len() > MAX_QUERY_BYTES {
+            return Err(QueryError::Parse(format!(
+                "1:1: parse error: the query is longer than {MAX_QUERY_BYTES} bytes"
+            )));
+        }
+        let node = syntax::parse(text).map_err(|error| QueryError::Parse(error.in_query(text)))?;
+        Ok(Self { text: text.to_owned(), expr: lower::lower(&node), node })
+    }
+
+    fn expr(&self) -> Result<&Expr, QueryError> {
+        self.expr.as_ref().map_err(Clone::clone)
     }
 
     /// The answer at `t_ms` (milliseconds since 1970).
     pub fn instant(&self, store: &Store, t_ms: i64) -> Result<Value, QueryError> {
-        Engine::new(store, t_ms, t_ms, LOOKBACK_MS).instant(&self.expr, t_ms)
+        self.answer(store, t_ms, Terms::default()).map(|answered| answered.value)
+    }
+
+    /// As [`Query::instant`], on these terms, with what there is to say about the answer.
+    pub fn answer(&self, store: &Store, t_ms: i64, terms: Terms) -> Result<Answered, QueryError> {
+        let engine = Engine::new(store, t_ms, t_ms, terms);
+        let value = engine.instant(self.expr()?, t_ms)?;
+        Ok(engine.answered(value, &self.text))
     }
 
     /// The answers from `start_ms` to `end_ms`, every `step_ms`.
     pub fn range(&self, store: &Store, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Value, QueryError> {
+        self.answers(store, (start_ms, end_ms, step_ms), Terms::default()).map(|answered| answered.value)
+    }
+
+    /// As [`Query::range`] (start, end, step), on these terms, with what there is to say about the answers.
+    pub fn answers(
+        &self,
+        store: &Store,
+        (start_ms, end_ms, step_ms): (i64, i64, i64),
+        terms: Terms,
+    ) -> Result<Answered, QueryError> {
         let bad = |text: &str| Err(QueryError::BadData(text.to_owned()));
         if step_ms <= 0 {
             return bad("zero or negative query resolution step widths are not accepted. Try a positive integer");
@@ -68,36 +115,48 @@ impl Query {
                 "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
             );
         }
-        let kind = match self.expr.kind() {
-            Kind::Scalar | Kind::Vector => None,
-            Kind::Matrix => Some("range vector"),
-            Kind::Text => Some("string"),
-        };
-        if let Some(kind) = kind {
+        let kind = self.node.kind();
+        if matches!(kind, Kind::Matrix | Kind::Text) {
+            let kind = kind.documented();
             let text = format!("invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector");
             return Err(QueryError::BadData(text));
         }
         let steps = Steps { start_ms, step_ms, count: steps as usize + 1 };
-        Engine::new(store, start_ms, end_ms, LOOKBACK_MS).range(&self.expr, steps)
+        let engine = Engine::new(store, start_ms, end_ms, terms);
+        let value = engine.range(self.expr()?, steps)?;
+        Ok(engine.answered(value, &self.text))
+    }
+
+    /// The query over several lines where it is long, as Prometheus formats it.
+    #[must_use]
+    pub fn pretty(&self) -> String {
+        syntax::pretty(&self.node)
+    }
+
+    /// The query's tree, as Prometheus' web page reads it.
+    #[must_use]
+    pub fn tree(&self) -> serde_json::Value {
+        syntax::json(&self.node)
+    }
+
+    /// Whether it reads any series at all.
+    #[must_use]
+    pub fn selects(&self) -> bool {
+        self.node.selects()
     }
 }
 
-/// The parser's messages name types and quote names otherwise than Prometheus does.
-fn in_prometheus_words(error: &str) -> String {
-    let mut words = error.replace('\'', "\"");
-    for place in ["type ", "got "] {
-        words = words.replace(&format!("{place}vector"), &format!("{place}instant vector"));
-        words = words.replace(&format!("{place}matrix"), &format!("{place}range vector"));
+/// On one line, as Prometheus writes it.
+impl std::fmt::Display for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.node.fmt(f)
     }
-    words
 }
 
 /// The matchers of a plain selector (`up{job="a"}`), as `match[]` of the HTTP API has it.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, QueryError> {
-    match Query::parse(text)?.expr {
-        Expr::Selector(selector) if selector.when.is_now() => Ok(selector.matchers),
-        _ => Err(QueryError::Parse(format!("`{text}` is not a plain selector such as up{{job=\"a\"}}"))),
-    }
+    let selector = syntax::parse_selector(text).map_err(|error| QueryError::Parse(error.in_query(text)))?;
+    Ok(selector.matchers)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a query answers.
 
+use super::notes::Remarks;
 use crate::metrics::labels::Labels;
 
 /// One value of a series at one time.
@@ -42,11 +43,30 @@ impl Value {
     }
 }
 
+/// An answer with what there is to say about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    pub value: Value,
+    pub remarks: Remarks,
+    pub samples: SamplesRead,
+}
+
+/// How many samples a query looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SamplesRead {
+    /// Of windows that overlap, a sample counts in each.
+    pub total: u64,
+    /// Of windows that overlap, a sample counts once.
+    pub read: u64,
+    /// Loaded and made, all steps and intermediate results together: what the limit is compared with.
+    pub charged: usize,
+}
+
 /// Why a query has no answer. The texts are Prometheus' where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// The query is not PromQL, or asks for what this engine leaves out.
-    #[error("parse error: {0}")]
+    /// The query is not PromQL, or asks for what this engine leaves out. Says where: `1:5: parse error: …`.
+    #[error("{0}")]
     Parse(String),
     /// The query cannot be answered as asked, whatever the data.
     #[error("{0}")]
@@ -54,6 +74,9 @@ pub enum QueryError {
     /// The data do not allow an answer.
     #[error("{0}")]
     Execution(String),
+    /// It took longer than it may.
+    #[error("query timed out in expression evaluation")]
+    Timeout,
 }
 
 impl QueryError {

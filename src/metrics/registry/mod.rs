@@ -19,6 +19,7 @@ mod encode;
 mod family;
 mod value;
 
+pub(crate) use encode::escape;
 pub use family::Family;
 pub use value::{Counter, Gauge, Histogram};
 

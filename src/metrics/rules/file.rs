@@ -1,5 +1,6 @@
 //! The shape of a Prometheus rule file.
 
+use crate::metrics::duration;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -12,12 +13,21 @@ pub struct RuleFile {
 }
 
 /// A group.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupSpec {
+    /// The file that it stands in; whoever reads files says so.
+    #[serde(skip)]
+    pub file: String,
     pub name: String,
     #[serde(default)]
     pub interval: Option<Millis>,
+    /// Looks so far into the past.
+    #[serde(default)]
+    pub query_offset: Option<Millis>,
+    /// How many series a recording rule may make, or alerts an alert rule; 0 is any number.
+    #[serde(default)]
+    pub limit: usize,
     /// Added to all rules; a rule's own labels win.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -26,7 +36,7 @@ pub struct GroupSpec {
 }
 
 /// A recording rule (`record`) or an alert rule (`alert`).
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSpec {
     #[serde(default)]
@@ -66,67 +76,6 @@ pub struct Millis(pub i64);
 impl<'de> Deserialize<'de> for Millis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let millis = parse_duration(&text);
-        millis.map(Self).ok_or_else(|| serde::de::Error::custom(format!("not a valid duration string: {text:?}")))
-    }
-}
-
-/// Units in the order in which they may come, with their milliseconds.
-const UNITS: [(&str, i64); 7] = [
-    ("y", 365 * 86_400_000),
-    ("w", 7 * 86_400_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
-
-/// Milliseconds of a Prometheus duration: whole numbers with units from years to milliseconds, each at most once.
-pub(crate) fn parse_duration(text: &str) -> Option<i64> {
-    if text == "0" {
-        return Some(0);
-    }
-    let (mut rest, mut total, mut next) = (text, 0i64, 0);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
-        let number: i64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let place = UNITS.iter().position(|(unit, _)| *unit == &rest[..letters]).filter(|place| *place >= next)?;
-        next = place + 1;
-        total = total.checked_add(number.checked_mul(UNITS[place].1)?)?;
-        rest = &rest[letters..];
-    }
-    // Go holds no more than 292 years.
-    (!text.is_empty() && total <= 9_223_372_036_854).then_some(total)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read_as_prometheus_reads_them() {
-        for (text, millis) in [
-            ("0", Some(0)),
-            ("0s", Some(0)),
-            ("30s", Some(30_000)),
-            ("1m30s", Some(90_000)),
-            ("1h5ms", Some(3_600_005)),
-            ("1d", Some(86_400_000)),
-            ("", None),
-            ("5", None),
-            ("s", None),
-            ("1s1m", None),
-            ("1m1m", None),
-            ("1.5m", None),
-            ("-1m", None),
-            ("300y", None),
-            ("99999999999999999999s", None),
-            ("1µs", None),
-        ] {
-            assert_eq!(parse_duration(text), millis, "{text}");
-        }
+        duration::parse(&text).map(Self).map_err(serde::de::Error::custom)
     }
 }

@@ -8,10 +8,9 @@ mod file;
 mod template;
 
 pub use alert::{Alert, AlertState};
-pub(crate) use file::parse_duration;
 pub use file::{GroupSpec, Millis, RuleFile, RuleSpec};
 
-use super::labels::{Labels, METRIC_NAME};
+use super::labels::{Labels, METRIC_NAME, is_plain_name};
 use super::promql::{Query, Sample, Value};
 use super::store::{AppendError, STALE, Store};
 use alert::Alerts;
@@ -41,8 +40,16 @@ pub struct Rules {
 /// Rules that are evaluated one after another, at one time.
 #[derive(Debug)]
 pub struct RuleGroup {
+    /// The file that it stands in.
+    pub file: String,
     pub name: String,
     pub interval_ms: i64,
+    /// How many series or alerts each rule may make; 0 is any number.
+    pub limit: usize,
+    /// It looks so far into the past, in milliseconds.
+    offset_ms: i64,
+    /// As written.
+    spec: GroupSpec,
     pub rules: Vec<Rule>,
     /// None before the first evaluation.
     pub last_evaluation_ms: Option<i64>,
@@ -90,19 +97,29 @@ impl Rule {
         }
     }
 
-    fn evaluate(&mut self, store: &mut Store, t_ms: i64) {
-        let outcome = self.compute(store, t_ms).and_then(|samples| self.write(store, t_ms, samples));
+    /// What is evaluated.
+    #[must_use]
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    fn evaluate(&mut self, store: &mut Store, t_ms: i64, limit: usize) {
+        let outcome = self.compute(store, t_ms, limit).and_then(|samples| self.write(store, t_ms, samples));
         self.last_error = outcome.err();
     }
 
     /// The samples that the rule gives now.
-    fn compute(&mut self, store: &Store, t_ms: i64) -> Result<Vec<(Labels, f64)>, String> {
+    fn compute(&mut self, store: &Store, t_ms: i64, limit: usize) -> Result<Vec<(Labels, f64)>, String> {
         let value = self.query.instant(store, t_ms).map_err(|error| error.to_string())?;
         let samples = match value {
             Value::Vector(samples) => samples,
             Value::Scalar { value, .. } => vec![Sample { labels: Labels::empty(), t_ms, value }],
             Value::Text { .. } | Value::Matrix(_) => return Err("rule result is not a vector or scalar".to_owned()),
         };
+        if limit > 0 && samples.len() > limit {
+            let what = if self.alerts().is_some() { "alerts" } else { "series" };
+            return Err(format!("exceeded limit of {limit} with {} {what}", samples.len()));
+        }
         match &mut self.kind {
             RuleKind::Recording => Ok(record(&self.name, &self.labels, &samples)),
             RuleKind::Alerting(alerts) => alerts.update(&self.name, &self.labels, &samples, t_ms),
@@ -148,12 +165,13 @@ impl Rules {
             let reason = format!("there are {count} rules; {MAX_RULES} are the most");
             return Err(vec![RuleProblem { group: String::new(), rule: 0, reason }]);
         }
-        for spec in file.groups {
+        for group in file.groups {
+            let spec = group.clone();
             let mut problem = |rule, reason| problems.push(RuleProblem { group: spec.name.clone(), rule, reason });
             if spec.name.is_empty() {
                 problem(0, "a group needs a name".to_owned());
             }
-            if groups.iter().any(|group| group.name == spec.name) {
+            if groups.iter().any(|other| (&other.file, &other.name) == (&spec.file, &spec.name)) {
                 problem(0, "there is another group of that name".to_owned());
             }
             let mut rules = Vec::new();
@@ -164,9 +182,28 @@ impl Rules {
                 }
             }
             let interval_ms = spec.interval.map_or(DEFAULT_INTERVAL_MS, |interval| interval.0).max(1);
-            groups.push(RuleGroup { name: spec.name, interval_ms, rules, last_evaluation_ms: None });
+            groups.push(RuleGroup {
+                file: spec.file,
+                name: spec.name,
+                interval_ms,
+                limit: spec.limit,
+                offset_ms: spec.query_offset.map_or(0, |offset| offset.0),
+                spec: group,
+                rules,
+                last_evaluation_ms: None,
+            });
         }
         if problems.is_empty() { Ok(Self { groups }) } else { Err(problems) }
+    }
+
+    /// The same rules; groups that were there before, word for word, remember what they did.
+    pub(super) fn going_on_from(mut self, before: Self) -> Self {
+        for old in before.groups {
+            if let Some(same) = self.groups.iter_mut().find(|group| group.spec == old.spec) {
+                *same = old;
+            }
+        }
+        self
     }
 
     /// Evaluates the groups whose interval has passed at `t_ms` (milliseconds since 1970); says how many there were.
@@ -178,7 +215,7 @@ impl Rules {
         for group in self.groups.iter_mut().filter(due) {
             group.last_evaluation_ms = Some(t_ms);
             for rule in &mut group.rules {
-                rule.evaluate(store, t_ms);
+                rule.evaluate(store, t_ms.saturating_sub(group.offset_ms), group.limit);
             }
             evaluated += 1;
         }
@@ -238,9 +275,7 @@ fn read_rule(spec: RuleSpec, group_labels: &BTreeMap<String, String>) -> Result<
 }
 
 fn is_label_name(name: &str) -> bool {
-    let mut characters = name.chars();
-    let first = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
-    first && characters.all(|c| c.is_ascii_alphanumeric() || c == '_') && name != METRIC_NAME
+    is_plain_name(name) && name != METRIC_NAME
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a selector asks of one label.
 
+use crate::metrics::labels::{Quoted, is_plain_name};
 use regex::Regex;
 use std::fmt;
 
@@ -117,6 +118,11 @@ impl fmt::Display for Matcher {
             Test::Regex(_) => "=~",
             Test::NotRegex(_) => "!~",
         };
-        write!(f, "{}{operator}{}", self.name, crate::metrics::labels::Quoted(&self.value))
+        let value = Quoted(&self.value);
+        if is_plain_name(&self.name) {
+            write!(f, "{}{operator}{value}", self.name)
+        } else {
+            write!(f, "{}{operator}{value}", Quoted(&self.name))
+        }
     }
 }

@@ -216,6 +216,17 @@ impl Store {
         self.samples
     }
 
+    /// Keeps samples so long from now on, in milliseconds.
+    pub fn set_retention(&mut self, retention_ms: i64) {
+        self.limits.retention_ms = retention_ms;
+    }
+
+    /// What it may hold.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The time of the newest sample.
     #[must_use]
     pub fn newest_ms(&self) -> Option<i64> {

@@ -84,6 +84,13 @@ fn same_row(ours: &(String, Vec<(i64, f64)>), theirs: &(String, Vec<(i64, f64)>)
     ours.0 == theirs.0 && ours.1.len() == theirs.1.len() && same_points()
 }
 
+/// Why a pattern cannot be compiled is said in the words of the library that compiles it.
+fn is_about_a_pattern(ours: &str, theirs: &str) -> bool {
+    const WORDS: &str = "error parsing regexp: ";
+    let place = |text: &str| text.split_once(WORDS).map(|(place, _)| place.to_owned());
+    place(ours).is_some_and(|ours| place(theirs).is_some_and(|theirs| theirs.ends_with(&ours)))
+}
+
 /// What differs; nothing if nothing does.
 fn difference(
     query: &str,
@@ -94,9 +101,9 @@ fn difference(
     let (mut ours, mut theirs) = match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
         (Err(ours), Err(theirs)) => {
-            // Prometheus says where, and says more, about what cannot be parsed.
-            if matches!(ours, QueryError::Parse(_)) && theirs.contains("parse error") {
-                return None;
+            if let QueryError::Parse(text) = &ours {
+                let same = theirs.ends_with(&format!(": {text}")) || is_about_a_pattern(text, &theirs);
+                return (!same).then(|| format!("{query}\n  ours: {text}\n  theirs: {theirs}"));
             }
             // Which of several series is named first is chance in Prometheus; the first words are not.
             let words: String = ours.to_string().chars().take(30).collect();

@@ -16,12 +16,15 @@ const READY_PAUSE: Duration = Duration::from_millis(100);
 /// Samples are sent in slices of time, because an empty database takes only what is near its newest sample.
 const SLICE_MS: i64 = 10 * 60_000;
 
+/// What its configuration is called.
+pub const CONFIG: &str = "prometheus.yml";
+
 /// A running Prometheus; ends with its data when dropped.
 pub struct Prometheus {
     process: Child,
     address: String,
     client: reqwest::Client,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Drop for Prometheus {
@@ -33,12 +36,19 @@ impl Drop for Prometheus {
 
 impl Prometheus {
     pub async fn start(program: PathBuf) -> io::Result<Self> {
+        Self::with_files(program, &[(CONFIG, "global: {}\n")]).await
+    }
+
+    /// With these files in its folder, of which one is its configuration.
+    pub async fn with_files(program: PathBuf, files: &[(&str, &str)]) -> io::Result<Self> {
         // The client wants a TLS provider even where it never speaks TLS; a second one is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         let directory = TempDir::new()?;
-        let config = directory.path().join("prometheus.yml");
-        fs::write(&config, "global: {}\n")?;
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text)?;
+        }
+        let config = directory.path().join(CONFIG);
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         let process = Command::new(program)
@@ -49,7 +59,7 @@ impl Prometheus {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let prometheus = Self { process, address, client, _directory: directory };
+        let prometheus = Self { process, address, client, directory };
         for _ in 0..READY_TRIES {
             let answer = prometheus.client.get(prometheus.url("/-/ready")).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
@@ -60,8 +70,14 @@ impl Prometheus {
         Err(io::Error::other(format!("prometheus was not ready after {READY_TRIES} tries")))
     }
 
-    fn url(&self, path: &str) -> String {
+    /// Where it is reached, with a path.
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Where a file of its folder lies.
+    pub fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
     }
 
     /// Gives it the samples.
@@ -87,7 +103,13 @@ impl Prometheus {
         let url = self.url(&parts.uri.to_string());
         let sent = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
         let answer = sent.expect("prometheus answers");
-        (answer.status().as_u16(), answer.json().await.expect("the answer is JSON"))
+        let status = answer.status().as_u16();
+        (status, read(&answer.text().await.expect("the body is whole")))
+    }
+
+    /// The answer to a GET.
+    pub async fn ask_get(&self, path: &str) -> (u16, Json) {
+        self.send(axum::http::Request::get(path).body(String::new()).expect("the request is good")).await
     }
 
     /// An answer of its HTTP API, errors included.
@@ -95,6 +117,11 @@ impl Prometheus {
         let answer = self.client.post(self.url(path)).form(parameters).send().await.expect("prometheus answers");
         answer.json().await.expect("the answer is JSON")
     }
+}
+
+/// JSON, or a text that is none.
+pub fn read(body: &str) -> Json {
+    serde_json::from_str(body).unwrap_or_else(|_| Json::String(body.to_owned()))
 }
 
 /// A protobuf `WriteRequest` of the samples from `from` up to, not including, `to`.

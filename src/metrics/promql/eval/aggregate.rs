@@ -29,6 +29,7 @@ impl Engine<'_> {
         let groups = group(aggregate, &frame);
         self.charge(groups.len() * steps.count)?;
         let parameters = if aggregate.op == Op::Quantile { number(&aggregate.param)? } else { Vec::new() };
+        self.notes().quantiles(&parameters, aggregate.param_at);
         let mut out = Frame::new(steps.count);
         for (labels, rows) in groups {
             for step in 0..steps.count {

@@ -19,8 +19,8 @@ impl Engine<'_> {
             Call::Timestamp(expr) => self.timestamp(expr, steps)?,
             Call::Absent(expr) => absent_rows(&self.vector(expr, steps)?, absent_labels(expr)),
             Call::AbsentOverTime(range) => self.absent_over_time(range, absent_labels(range), steps)?,
-            Call::OverTime { function, range, parameter } => {
-                self.over_time(*function, range, parameter.as_ref(), steps)?
+            Call::OverTime { function, range, parameter, at } => {
+                self.over_time(*function, (range, parameter.as_ref()), *at, steps)?
             }
             Call::Math(function, expr) => {
                 let mut frame = self.vector(expr, steps)?;
@@ -31,15 +31,18 @@ impl Engine<'_> {
             Call::Clamp(expr, least, most) => self.clamp(expr, least.as_ref(), most.as_ref(), steps)?,
             Call::Date(part, Some(expr)) => date::over(*part, self.vector(expr, steps)?).without_metric()?,
             Call::Date(part, None) => date::over(*part, Frame::single(whole_seconds(steps))),
-            Call::Sort { descending, expr } => sort(self.vector(expr, steps)?, *descending),
-            Call::HistogramQuantile(q, expr) => {
-                let (q, frame) = (self.scalar(q, steps)?, self.vector(expr, steps)?);
-                histogram::each(&frame, |step, buckets| histogram::quantile(q[step], buckets))
+            Call::Sort { descending, expr, at } => {
+                if self.start_ms != self.end_ms {
+                    self.notes().useless_sort(*at);
+                }
+                sort(self.vector(expr, steps)?, *descending)
             }
-            Call::HistogramFraction(lower, upper, expr) => {
+            Call::HistogramQuantile { q, expr, q_at, at } => self.histogram_quantile((q, *q_at), (expr, *at), steps)?,
+            Call::HistogramFraction { lower, upper, expr, at } => {
                 let (lower, upper) = (self.scalar(lower, steps)?, self.scalar(upper, steps)?);
                 let frame = self.vector(expr, steps)?;
-                histogram::each(&frame, |step, buckets| histogram::fraction(lower[step], upper[step], buckets))
+                let compute = |step: usize, buckets: &mut _| histogram::fraction(lower[step], upper[step], buckets);
+                histogram::each(&frame, |limit| self.notes().bad_bucket(limit, *at), compute)
             }
             Call::NativeHistogram(expr) => {
                 self.vector(expr, steps)?;
@@ -53,6 +56,25 @@ impl Engine<'_> {
             }
         };
         Ok(Evaluated::Vector(frame))
+    }
+
+    /// The arguments with their places in the query.
+    fn histogram_quantile(
+        &self,
+        (q, q_at): (&Expr, usize),
+        (expr, at): (&Expr, usize),
+        steps: Steps,
+    ) -> Result<Frame, QueryError> {
+        let (q, frame) = (self.scalar(q, steps)?, self.vector(expr, steps)?);
+        q.iter().for_each(|q| self.notes().quantile(*q, q_at));
+        let compute = |step: usize, buckets: &mut _| {
+            let (value, forced) = histogram::quantile(q[step], buckets, steps.at(step));
+            if let Some(forced) = forced {
+                self.notes().forced_monotonicity(forced, at);
+            }
+            value
+        };
+        Ok(histogram::each(&frame, |limit| self.notes().bad_bucket(limit, at), compute))
     }
 
     /// Of a selector the time of its samples, of any other vector the time of evaluation; in seconds.

@@ -2,6 +2,7 @@
 
 use super::frame::{ABSENT, Frame, is_absent};
 use crate::metrics::labels::{Labels, describes_metric};
+use crate::metrics::promql::notes::Forced;
 use indexmap::IndexMap;
 
 /// The label that carries a bucket's upper limit.
@@ -17,11 +18,15 @@ pub(super) struct Bucket {
 }
 
 /// For every histogram of the frame and every step, `compute` of the step and the buckets (ascending, one per limit).
-pub(super) fn each(frame: &Frame, compute: impl Fn(usize, &mut [Bucket]) -> f64) -> Frame {
+/// `bad` hears of limits that cannot be read.
+pub(super) fn each(frame: &Frame, bad: impl Fn(&str), mut compute: impl FnMut(usize, &mut [Bucket]) -> f64) -> Frame {
     let mut groups: IndexMap<Labels, Vec<(f64, usize)>> = IndexMap::new();
     for (row, labels) in frame.labels.iter().enumerate() {
         // Series without a readable limit are no buckets.
-        let Some(limit) = read_limit(labels.get(LIMIT)) else { continue };
+        let Some(limit) = read_limit(labels.get(LIMIT)) else {
+            bad(labels.get(LIMIT));
+            continue;
+        };
         let histogram = labels.filtered(|name| name != LIMIT && !describes_metric(name));
         groups.entry(histogram).or_default().push((limit, row));
     }
@@ -64,17 +69,31 @@ fn collect(frame: &Frame, rows: &[(f64, usize)], step: usize, buckets: &mut Vec<
     }
 }
 
-/// Counts must not fall from bucket to bucket; where they do, or differ by rounding only, the former count stays.
-fn make_monotonic(buckets: &mut [Bucket]) {
-    let Some(first) = buckets.first() else { return };
-    let mut before = first.count;
+/// Counts must not fall from bucket to bucket; where they do, or differ by rounding only, the former count stays. Says
+/// where they fell.
+fn make_monotonic(buckets: &mut [Bucket], t_ms: i64) -> Option<Forced> {
+    let mut forced: Option<Forced> = None;
+    let mut before = buckets.first()?.count;
     for bucket in &mut buckets[1..] {
-        if bucket.count < before || nearly_equal(before, bucket.count) {
+        if nearly_equal(before, bucket.count) {
+            bucket.count = before;
+        } else if bucket.count < before {
+            let fell = Forced {
+                count: 1,
+                first_ms: t_ms,
+                last_ms: t_ms,
+                least_limit: bucket.limit,
+                greatest_limit: bucket.limit,
+                greatest_difference: before - bucket.count,
+            };
+            // Several falls of one histogram are one.
+            forced = Some(Forced { count: 1, ..forced.map_or(fell, |forced| forced.and(fell)) });
             bucket.count = before;
         } else {
             before = bucket.count;
         }
     }
+    forced
 }
 
 #[expect(clippy::float_cmp, reason = "the exact case comes first")]
@@ -95,21 +114,25 @@ fn ends_in_infinity(buckets: &[Bucket]) -> bool {
 }
 
 /// `histogram_quantile`: linear within a bucket, whose lower end is 0 for the first; in the last, its lower limit. NaN
-/// without a `+Inf` bucket, with fewer than two buckets, or without observations.
-pub(super) fn quantile(q: f64, buckets: &mut [Bucket]) -> f64 {
+/// without a `+Inf` bucket, with fewer than two buckets, or without observations. Says too where counts fell.
+pub(super) fn quantile(q: f64, buckets: &mut [Bucket], t_ms: i64) -> (f64, Option<Forced>) {
     if q.is_nan() {
-        return f64::NAN;
+        return (f64::NAN, None);
     }
     if q < 0.0 {
-        return f64::NEG_INFINITY;
+        return (f64::NEG_INFINITY, None);
     }
     if q > 1.0 {
-        return f64::INFINITY;
+        return (f64::INFINITY, None);
     }
     if !ends_in_infinity(buckets) {
-        return f64::NAN;
+        return (f64::NAN, None);
     }
-    make_monotonic(buckets);
+    let forced = make_monotonic(buckets, t_ms);
+    (quantile_of_monotonic(q, buckets), forced)
+}
+
+fn quantile_of_monotonic(q: f64, buckets: &[Bucket]) -> f64 {
     let last = buckets.len() - 1;
     let observations = buckets[last].count;
     if last == 0 || observations == 0.0 {

@@ -14,12 +14,13 @@ pub(super) mod over_time;
 mod select;
 mod sums;
 
-use super::MAX_QUERY_SAMPLES;
+use super::Terms;
 use super::expr::{At, Expr, Kind, When};
-use super::value::{QueryError, RangeSeries, Sample, Value};
+use super::notes::Notes;
+use super::value::{Answered, QueryError, RangeSeries, Sample, SamplesRead, Value};
 use crate::metrics::store::Store;
 use frame::{Frame, is_absent};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
 
 /// The times at which an expression is evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -57,14 +58,47 @@ pub(super) struct Engine<'s> {
     /// Of the whole query: what `start()` and `end()` mean.
     start_ms: i64,
     end_ms: i64,
-    lookback_ms: i64,
     /// Samples that may still be loaded or made.
     budget: Cell<usize>,
+    /// Samples that may be loaded or made before the time is looked at again.
+    until_look: Cell<usize>,
+    samples: Cell<SamplesRead>,
+    notes: RefCell<Notes>,
+    terms: Terms<'s>,
 }
 
+/// After how many samples it is looked whether there is time left.
+const LOOK_EVERY_SAMPLES: usize = 100_000;
+
 impl<'s> Engine<'s> {
-    pub(super) fn new(store: &'s Store, start_ms: i64, end_ms: i64, lookback_ms: i64) -> Self {
-        Self { store, start_ms, end_ms, lookback_ms, budget: Cell::new(MAX_QUERY_SAMPLES) }
+    pub(super) fn new(store: &'s Store, start_ms: i64, end_ms: i64, terms: Terms<'s>) -> Self {
+        Self {
+            store,
+            start_ms,
+            end_ms,
+            budget: Cell::new(terms.max_samples),
+            until_look: Cell::new(0),
+            samples: Cell::default(),
+            notes: RefCell::default(),
+            terms,
+        }
+    }
+
+    /// The value with what was noticed on the way to it. `query` is the text that places refer to.
+    pub(super) fn answered(&self, value: Value, query: &str) -> Answered {
+        let charged = self.terms.max_samples - self.budget.get();
+        let samples = SamplesRead { charged, ..self.samples.get() };
+        Answered { value, remarks: self.notes.borrow().told(query), samples }
+    }
+
+    /// Counts samples that were looked at, and those among them that were not looked at a step before.
+    fn read(&self, samples: usize, new: usize) {
+        let SamplesRead { total, read, charged } = self.samples.get();
+        self.samples.set(SamplesRead { total: total + samples as u64, read: read + new as u64, charged });
+    }
+
+    fn notes(&self) -> RefMut<'_, Notes> {
+        self.notes.borrow_mut()
     }
 
     /// The answer at one time.
@@ -109,7 +143,8 @@ impl<'s> Engine<'s> {
         let (start, end) = ranges.window(self.moment(ranges.when, steps.start_ms));
         let series = ranges.rows.iter().map(|row| {
             let points = row.times.iter().copied().zip(row.values.iter().copied());
-            let points = points.filter(|(t, _)| *t > start && *t <= end).collect();
+            let points: Vec<(i64, f64)> = points.filter(|(t, _)| *t > start && *t <= end).collect();
+            self.read(points.len(), points.len());
             RangeSeries { labels: row.labels.clone(), points }
         });
         let mut series: Vec<RangeSeries> = series.filter(|series| !series.points.is_empty()).collect();
@@ -171,6 +206,11 @@ impl<'s> Engine<'s> {
             )
         })?;
         self.budget.set(left);
+        match self.until_look.get().checked_sub(samples) {
+            Some(until_look) => self.until_look.set(until_look),
+            None if (self.terms.expired)() => return Err(QueryError::Timeout),
+            None => self.until_look.set(LOOK_EVERY_SAMPLES),
+        }
         Ok(())
     }
 }

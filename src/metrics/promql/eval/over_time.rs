@@ -53,8 +53,8 @@ impl Engine<'_> {
     pub(super) fn over_time(
         &self,
         function: RangeFunction,
-        range: &Expr,
-        parameter: Option<&Expr>,
+        (range, parameter): (&Expr, Option<&Expr>),
+        at: usize,
         steps: Steps,
     ) -> Result<Frame, QueryError> {
         let ranges = self.ranges(range, steps)?;
@@ -68,14 +68,22 @@ impl Engine<'_> {
                 let t_ms = steps.at(step);
                 let (start_ms, end_ms) = ranges.window(self.moment(ranges.when, t_ms));
                 low = advance(&row.times, low, start_ms);
-                high = advance(&row.times, high.max(low), end_ms);
+                let seen = high.max(low);
+                high = advance(&row.times, seen, end_ms);
+                self.read(high - low, high - seen);
                 let parameter = parameters.as_ref().map_or(0.0, |values| values[step]);
                 let (times, values) = (&row.times[low..high], &row.values[low..high]);
+                if function == RangeFunction::Quantile && !values.is_empty() {
+                    self.notes().quantile(parameter, at);
+                }
                 let value = compute(function, &Window { times, values, start_ms, end_ms, t_ms, parameter });
                 found |= value.is_some();
                 frame.values.push(value.unwrap_or(ABSENT));
             }
             if found {
+                if matches!(function, RangeFunction::Rate | RangeFunction::Increase) {
+                    self.notes().rate_of(&row.labels, at);
+                }
                 frame.labels.push(row.labels.clone());
             } else {
                 frame.values.truncate(before);
@@ -86,7 +94,7 @@ impl Engine<'_> {
 
     /// 1 at each step where no series has a sample in its window.
     pub(super) fn absent_over_time(&self, range: &Expr, labels: Labels, steps: Steps) -> Result<Frame, QueryError> {
-        let present = self.over_time(RangeFunction::Count, range, None, steps);
+        let present = self.over_time(RangeFunction::Count, (range, None), 0, steps);
         // Series that differ by name only are no obstacle here.
         let present = match present {
             Err(error) if error == QueryError::same_labels() => return self.absent_by_rows(range, labels, steps),
@@ -96,7 +104,7 @@ impl Engine<'_> {
     }
 
     fn absent_by_rows(&self, range: &Expr, labels: Labels, steps: Steps) -> Result<Frame, QueryError> {
-        let last = self.over_time(RangeFunction::Last, range, None, steps)?;
+        let last = self.over_time(RangeFunction::Last, (range, None), 0, steps)?;
         Ok(absent_rows(&last, labels))
     }
 }

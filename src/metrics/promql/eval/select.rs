@@ -44,13 +44,14 @@ impl<'s> Engine<'s> {
         for series in self.store.select(&selector.matchers) {
             self.charge(steps.count)?;
             let before = frame.values.len();
-            let mut found = false;
+            let mut found = 0;
             self.each_latest(&series.samples, selector.when, steps, |sample| {
                 let value = sample.map_or(ABSENT, |(t, value)| pick(t, value));
-                found |= sample.is_some();
+                found += usize::from(sample.is_some());
                 frame.values.push(value);
             });
-            if found {
+            self.read(found, found);
+            if found > 0 {
                 frame.labels.push(series.labels.clone());
             } else {
                 frame.values.truncate(before);
@@ -68,7 +69,7 @@ impl<'s> Engine<'s> {
                 next += 1;
             }
             let latest = next.checked_sub(1).map(|index| (times[index], values[index]));
-            let oldest = moment.saturating_sub(self.lookback_ms);
+            let oldest = moment.saturating_sub(self.terms.lookback_ms);
             visit(latest.filter(|(t, value)| *t > oldest && !is_stale(*value)));
         }
     }
