@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::home::LabName;
-use crate::lab::Address;
+use crate::home::{Controller, LabName};
+use crate::lab::{Address, Ports};
 use crate::model::command::Speed;
 
 /// A canary-release lab in one binary: scripted releases, decided as Flagger decides them, with a verdict.
@@ -22,6 +22,14 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario on a lab and say how it ended, and why
     Run(RunArgs),
+    /// Make a lab on the wall clock that other programs can reach, until Ctrl-C or `coalmine down`
+    Up(UpArgs),
+    /// End a lab and remove what was written down about it
+    Down(NameArgs),
+    /// Show the labs of this machine and where they are
+    Status(StatusArgs),
+    /// Print how other programs reach a lab: eval "$(coalmine env)"
+    Env(EnvArgs),
     /// Look at a Canary of any lab or cluster with Flagger; changes nothing
     Watch(WatchArgs),
     /// Put two run records side by side; exit code 0 alike, 1 different
@@ -62,6 +70,100 @@ pub struct RunArgs {
     /// Print the verdict only
     #[arg(long, short, conflicts_with = "lines")]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Its name; labs of different names live side by side
+    #[arg(long, default_value_t)]
+    pub name: LabName,
+    /// Leave the lab to a process of its own; returns when the lab is ready
+    #[arg(long)]
+    pub detach: bool,
+    /// Who decides releases [default: builtin]
+    #[arg(long, value_enum)]
+    pub controller: Option<ControllerArg>,
+    #[command(flatten)]
+    pub ports: PortArgs,
+    /// Fixes names, uids and random choices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Given by `--detach` to the process that it starts: this is that process, and here is its log
+    #[arg(long, value_name = "LOG", hide = true)]
+    pub detached: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ControllerArg {
+    /// coalmine's own, inside the lab
+    #[default]
+    Builtin,
+    /// None inside the lab: one of your own, such as Flagger, decides from outside
+    External,
+}
+
+impl From<ControllerArg> for Controller {
+    fn from(it: ControllerArg) -> Self {
+        match it {
+            ControllerArg::Builtin => Self::Builtin,
+            ControllerArg::External => Self::External,
+        }
+    }
+}
+
+/// Ports of 127.0.0.1.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PortArgs {
+    /// Port of the Kubernetes API [default: a free one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub kubernetes_port: u16,
+    /// Port of the Prometheus API [default: a free one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub prometheus_port: u16,
+    /// Port at which requests enter [default: a free one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub entry_port: u16,
+    /// Port of the built-in controller's metrics [default: a free one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub metrics_port: u16,
+}
+
+impl From<PortArgs> for Ports {
+    fn from(it: PortArgs) -> Self {
+        Self {
+            kubernetes: it.kubernetes_port,
+            prometheus: it.prometheus_port,
+            entry: it.entry_port,
+            metrics: it.metrics_port,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// Which lab
+    #[arg(long, default_value_t)]
+    pub name: LabName,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// This lab only; exit code 3 if it cannot be used [default: all]
+    #[arg(long)]
+    pub name: Option<LabName>,
+    /// JSON instead of a table
+    #[arg(long, short, value_enum)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// Which lab
+    #[arg(long, default_value_t)]
+    pub name: LabName,
+    /// JSON instead of commands for sh
+    #[arg(long, short, value_enum)]
+    pub output: Option<Output>,
 }
 
 #[derive(Debug, Args)]

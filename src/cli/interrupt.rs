@@ -1,10 +1,12 @@
-//! Signals: the first asks the run to end in order, the second ends the process.
+//! Signals: the first asks for an end in order, the second ends at once.
 
 use super::Exit;
 use crate::model::command::Command;
 use crate::session::Control;
+use std::future::Future;
 use std::io;
 use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens on a thread of its own, because the simulated clock's runtime must not wait for the outside. The thread ends
 /// with the process.
@@ -12,29 +14,47 @@ pub(crate) fn listen(control: Control) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
-            if next().await.is_ok() {
-                control.send(Command::Quit);
-            }
-            if next().await.is_ok() {
-                std::process::exit(i32::from(Exit::Interrupted.code()));
-            }
+            let Ok(mut interrupts) = Interrupts::new() else { return };
+            interrupts.next().await;
+            control.send(Command::Quit);
+            interrupts.next().await;
+            std::process::exit(i32::from(Exit::Interrupted.code()));
         });
     })?;
     Ok(())
 }
 
-#[cfg(unix)]
-async fn next() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        biased;
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-    }
+/// Ctrl-C, SIGTERM, and SIGHUP of a terminal that is closed. From [`Interrupts::new`] on none of them ends the process by
+/// itself.
+pub(crate) struct Interrupts {
+    signals: [Signal; 3],
 }
 
-#[cfg(not(unix))]
-async fn next() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+impl Interrupts {
+    /// Must be called inside a tokio runtime.
+    pub(crate) fn new() -> io::Result<Self> {
+        let signals =
+            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        Ok(Self { signals })
+    }
+
+    /// Waits for one of them.
+    pub(crate) async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+
+    /// What comes of `work`; none if it was interrupted, which drops it.
+    pub(crate) async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.next() => None,
+            it = work => Some(it),
+        }
+    }
 }

@@ -6,7 +6,10 @@
 
 mod args;
 mod compare;
+mod detach;
 mod doctor;
+mod down;
+mod env;
 mod exit;
 mod interrupt;
 mod place;
@@ -14,7 +17,9 @@ mod replay;
 mod report;
 mod run;
 pub mod scenarios;
+mod status;
 mod terminal;
+mod up;
 mod watch;
 
 pub use args::Cli;
@@ -28,6 +33,10 @@ use clap::Parser;
 pub fn main() -> Exit {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Up(args) => up::up(&args),
+        Command::Down(args) => down::down(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Env(args) => env::env(&args),
         Command::Watch(args) => watch::watch(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Replay(args) => replay::replay(&args),

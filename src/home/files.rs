@@ -2,21 +2,17 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Makes a folder, and what lies above it, for this user only. A folder that is there stays as it is.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.mode(0o600);
     options
 }
 
@@ -28,7 +24,7 @@ pub(super) fn open_lock(path: &Path) -> io::Result<File> {
 /// A new, empty file in place of whatever was there.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     remove(path)?;
-    private().write(true).create_new(true).open(path)
+    private().read(true).write(true).create_new(true).open(path)
 }
 
 /// Puts `bytes` in place of a file at once: who reads it meanwhile sees the old one whole or the new one whole.

@@ -9,7 +9,8 @@
 //! ```text
 //! $XDG_STATE_HOME/coalmine/labs/     0700, as all folders here; every file is 0600
 //!   .gate                            locked while anybody looks or changes: microseconds each time
-//!   NAME/lock                        locked by the living process; the kernel frees it however that process ends
+//!   NAME/lock                        locked by the living process, whose number is in it; the kernel frees it however
+//!                                    that process ends
 //!   NAME/lab.json                    the Record
 //!   NAME/kubeconfig, ca.crt, token   the credentials
 //!   NAME/log-PID                     what a detached lab said; PID is the process that started it

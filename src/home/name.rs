@@ -22,6 +22,13 @@ impl LabName {
     }
 }
 
+impl Default for LabName {
+    /// The embedded lab's, where no name is given.
+    fn default() -> Self {
+        Self("embedded".to_owned())
+    }
+}
+
 impl FromStr for LabName {
     type Err = NameError;
 

@@ -23,6 +23,8 @@ pub struct Home {
 pub struct Found {
     pub name: LabName,
     pub state: State,
+    /// The living process that made it or makes it, known even where the record cannot be read.
+    pub holder: Option<u32>,
     /// What its maker wrote; the error names the file and says what to do.
     pub record: Result<Record, HomeError>,
 }
@@ -147,11 +149,11 @@ impl Home {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let record = read(name, &folder.join(RECORD));
-                return Ok(Claimed::Taken(Found { name: name.clone(), state: state(&record, true), record }));
+                return Ok(Claimed::Taken(found(name.clone(), &folder, Held::By(pid_in(&path)))));
             }
             Err(TryLockError::Error(why)) => return Err(failed("locked", &path)(why)),
         }
+        std::fs::write(&path, std::process::id().to_string()).map_err(failed("written", &path))?;
         let mut claim = Claim { home: self.clone(), name: name.clone(), folder, record, _lock: lock };
         claim.clear()?;
         claim.record.pid = Some(std::process::id());
@@ -174,7 +176,7 @@ impl Home {
     pub fn forget(&self, name: &LabName) -> Result<bool, HomeError> {
         let Some(_gate) = self.look()? else { return Ok(true) };
         let folder = self.labs.join(name.as_str());
-        if is_held(&folder)? {
+        if held(&folder)? != Held::Free {
             return Ok(false);
         }
         files::remove_folder(&folder).map_err(failed("removed", &folder))?;
@@ -204,12 +206,9 @@ impl Home {
     /// Inside the gate.
     fn found(&self, name: LabName) -> Result<Option<Found>, HomeError> {
         let folder = self.labs.join(name.as_str());
-        let held = is_held(&folder)?;
-        if !held && !folder.join(RECORD).exists() {
-            return Ok(None);
-        }
-        let record = read(&name, &folder.join(RECORD));
-        Ok(Some(Found { state: state(&record, held), name, record }))
+        let held = held(&folder)?;
+        let known = held != Held::Free || folder.join(RECORD).exists();
+        Ok(known.then(|| found(name, &folder, held)))
     }
 }
 
@@ -218,17 +217,37 @@ fn failed(did: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HomeError
     move |why| HomeError::Io { path, did, why }
 }
 
-/// Whether a living process holds a lab's lock. Inside the gate.
-fn is_held(folder: &Path) -> Result<bool, HomeError> {
+/// Whether a living process holds a lab's lock, and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Free,
+    By(Option<u32>),
+}
+
+fn pid_in(lock: &Path) -> Option<u32> {
+    std::fs::read_to_string(lock).ok()?.parse().ok()
+}
+
+fn found(name: LabName, folder: &Path, held: Held) -> Found {
+    let record = read(&name, &folder.join(RECORD));
+    let (state, holder) = match held {
+        Held::Free => (state(&record, false), None),
+        Held::By(pid) => (state(&record, true), pid),
+    };
+    Found { name, state, holder, record }
+}
+
+/// Inside the gate.
+fn held(folder: &Path) -> Result<Held, HomeError> {
     let path = folder.join(LOCK);
     let lock = match File::open(&path) {
         Ok(lock) => lock,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Held::Free),
         Err(why) => return Err(failed("opened", &path)(why)),
     };
     match lock.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
+        Ok(()) => Ok(Held::Free),
+        Err(TryLockError::WouldBlock) => Ok(Held::By(pid_in(&path))),
         Err(TryLockError::Error(why)) => Err(failed("locked", &path)(why)),
     }
 }

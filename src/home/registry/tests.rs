@@ -124,6 +124,7 @@ fn a_broken_record_names_its_file_and_what_to_do_and_hides_no_other_lab() {
         assert!(error.contains(why) && error.ends_with("`coalmine down --name a` removes it"), "{error}");
         assert!(all[1].record.is_ok());
         assert!(home.ready(&name("a")).is_err());
+        assert_eq!(all[0].holder, Some(std::process::id()), "known all the same, for ending it");
     }
     drop(claims);
     assert!(home.forget(&name("a")).unwrap());
@@ -161,7 +162,6 @@ fn a_log_of_this_claim_stays_and_others_go() {
     assert!(path.exists() && !claim.path("log-1").exists());
 }
 
-#[cfg(unix)]
 #[test]
 fn folders_are_0700_and_files_0600() {
     use std::os::unix::fs::PermissionsExt;
