@@ -2,7 +2,6 @@
 
 use super::http::Document;
 use super::kinds::{Kind, Version};
-use super::openapi;
 use super::server::Server;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,7 +36,6 @@ pub fn answer(server: &Server, path: &str, accept: &str) -> Option<Document> {
         ["apis", group] => group_document(&kinds, group)?,
         ["api", version] => resources(&kinds, "", version)?,
         ["apis", group, version] => resources(&kinds, group, version)?,
-        ["openapi", rest @ ..] => return openapi::answer(&kinds, rest),
         [] | [""] => {
             json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] })
         }

@@ -39,7 +39,7 @@ pub use api::{Api, List};
 pub use kinds::{Kind, resource};
 pub use options::{
     DeleteOptions, FieldValidation, ListOptions, PatchKind, Preconditions, Propagation, Subresource, Target,
-    WatchOptions, WriteOptions,
+    TextFaults, WatchOptions, WriteOptions,
 };
 pub use selector::field::FieldSelector;
 pub use selector::label::LabelSelector;

@@ -84,6 +84,47 @@ pub enum FieldValidation {
     Strict,
 }
 
+/// What was wrong with the text of an object, which the object itself no longer shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TextFaults {
+    /// If a field stands twice: all fields in the order of the text, and whether each had been there before.
+    pub fields: Vec<(String, bool)>,
+    /// The same of a YAML text, by line: `line 6: key "k" already set in map`.
+    pub lines: Vec<String>,
+    /// The same of the operations of a JSON patch: `json patch unknown field "[0].foo"`.
+    pub operations: Vec<String>,
+}
+
+impl TextFaults {
+    /// One sentence for each field that stands twice or that is `unknown`, in the order of the text where it is known.
+    #[must_use]
+    pub fn told(&self, unknown: &[String]) -> Vec<String> {
+        let mut told = [&self.lines[..], &self.operations[..]].concat();
+        let sentence = |path: &str| format!("unknown field \"{path}\"");
+        let mut left: Vec<&String> = unknown.iter().collect();
+        for (path, before) in &self.fields {
+            if *before {
+                told.push(format!("duplicate field \"{path}\""));
+            } else if let Some(at) = left.iter().position(|it| *it == path) {
+                told.push(sentence(left.remove(at)));
+            }
+        }
+        told.extend(left.into_iter().map(|it| sentence(it)));
+        told
+    }
+
+    /// Every sentence at once, as a strict decoder ends with them.
+    #[must_use]
+    pub fn strict(&self, unknown: &[String]) -> String {
+        let mut sentences = self.told(unknown).split_off(self.lines.len());
+        if !self.lines.is_empty() {
+            let lines: String = self.lines.iter().map(|it| format!("\n  {it}")).collect();
+            sentences.insert(0, format!("yaml: unmarshal errors:{lines}"));
+        }
+        format!("strict decoding error: {}", sentences.join(", "))
+    }
+}
+
 /// How a write is done.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
@@ -92,6 +133,8 @@ pub struct WriteOptions {
     /// Who owns the fields that change; empty: the name the [`super::Api`] was made with.
     pub field_manager: String,
     pub field_validation: FieldValidation,
+    /// What whoever read the text found in it.
+    pub text: TextFaults,
     /// Where warnings go (unknown fields); None: nobody wants them.
     pub warnings: Option<Arc<Mutex<Vec<String>>>>,
 }

@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::api::Api;
 use super::gc::Place;
 use super::kinds::{Kind, Kinds, resource};
+use super::openapi;
 use super::status::Status;
 use super::store::{Footprint, Store};
 use crate::sys::clock::{Clock, rfc3339};
@@ -68,6 +69,7 @@ pub struct Inner {
     shut: AtomicBool,
     /// Events that watches hold, see [`Footprint`].
     pub buffered: AtomicUsize,
+    openapi: openapi::Cache,
 }
 
 impl Inner {
@@ -106,6 +108,7 @@ impl Server {
             proxy: Mutex::new(None),
             shut: AtomicBool::new(false),
             buffered: AtomicUsize::new(0),
+            openapi: openapi::Cache::default(),
         };
         let server = Self { inner: Arc::new(inner) };
         for name in BOOTSTRAP_NAMESPACES {
@@ -130,6 +133,11 @@ impl Server {
     /// Who carries requests of the `proxy` subresource to pods and services. Without it they answer 503.
     pub fn set_proxy(&self, sender: SharedHttp) {
         *self.inner.proxy.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    }
+
+    /// The OpenAPI documents made so far.
+    pub(super) fn openapi(&self) -> &openapi::Cache {
+        &self.inner.openapi
     }
 
     pub(super) fn proxy(&self) -> Option<SharedHttp> {

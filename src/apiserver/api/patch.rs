@@ -4,10 +4,11 @@ use super::update::Ownership;
 use super::{Write, create, prepare, scale, update};
 use crate::apiserver::meta;
 use crate::apiserver::object::Object;
-use crate::apiserver::options::{PatchKind, Subresource};
+use crate::apiserver::options::{FieldValidation, PatchKind, Subresource};
 use crate::apiserver::patch::owners::{Owners, Writer, applied};
 use crate::apiserver::patch::{json, merge, strategic, walk};
 use crate::apiserver::schema::Schema;
+use crate::apiserver::schema::typed::{self, go_text};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{FieldError, Reason, Status};
 use serde_json::Value;
@@ -29,6 +30,9 @@ pub(super) fn patch(
     let stored = current.ok_or_else(|| kind.not_found(target.name))?;
     let current = stored.value();
     let shown = scale::shown(kind, target.subresource, &current);
+    // The real server shows a strategic patch as it came, and of the others the object that they made.
+    let strict = write.options.field_validation == FieldValidation::Strict;
+    let strategic_text = (strict && *patch == PatchKind::Strategic).then(|| go_text(&body));
     let patched = match patch {
         PatchKind::Json => json::apply(&shown, body)?,
         PatchKind::Merge => merge::apply((*shown).clone(), body),
@@ -40,7 +44,8 @@ pub(super) fn patch(
         scale::update(state, write, &patched)?
     } else {
         check_identity(&current, &patched)?;
-        let decoded = prepare::decode(write, patched)?;
+        let text = strategic_text.or_else(|| strict.then(|| patched.to_string())).unwrap_or_default();
+        let decoded = prepare::decode_patched(write, patched, &text)?;
         update::replace(state, write, &stored, decoded, Ownership::Update)?
     };
     Ok((object, false))
@@ -81,6 +86,7 @@ fn apply(
     if body.pointer("/metadata/managedFields").is_some_and(|it| !it.is_null()) {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
+    check_types(write, &body)?;
     let mut config = prepare::decode(write, body)?;
     prepare::place(write, &mut config)?;
     if meta::text(&config, "name").is_empty() {
@@ -109,6 +115,27 @@ fn apply(
     check_identity(&current, &config)?;
     let merged = merged(schema, &current, &config, &writer, &ownership);
     update::replace(state, &write, &stored, merged, ownership).map(|it| (it, false))
+}
+
+/// Fields that the kind does not have are refused here however lenient the caller is: nobody could own them.
+fn check_types(write: &Write<'_>, body: &Value) -> Result<(), Status> {
+    let lines = &write.options.text.lines;
+    if write.options.field_validation == FieldValidation::Strict && !lines.is_empty() {
+        let lines: String = lines.iter().map(|it| format!("\n  {it}")).collect();
+        let why = format!("error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:{lines}");
+        return Err(Status::bad_request(why));
+    }
+    let faults = typed::faults(&write.kind.storage().schema, body);
+    let why = match faults.as_slice() {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        many => format!("errors:{}", many.iter().map(|it| format!("\n  {it}")).collect::<String>()),
+    };
+    let (namespace, name) = (meta::text(body, "namespace"), meta::text(body, "name"));
+    let (api_version, kind) = (write.kind.api_version(), &write.kind.kind);
+    let message =
+        format!("failed to create typed patch object ({namespace}/{name}; {api_version}, Kind={kind}): {why}");
+    Err(Status::new(500, Reason::Unknown, message))
 }
 
 /// The live object with the configuration merged in, and without what the manager applied before and no longer does.

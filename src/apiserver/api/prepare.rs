@@ -7,7 +7,7 @@ use crate::apiserver::options::{FieldValidation, Subresource};
 use crate::apiserver::schema::decode::Decoder;
 use crate::apiserver::schema::{Fields, Schema, Shape, custom};
 use crate::apiserver::server::State;
-use crate::apiserver::status::{Cause, Status};
+use crate::apiserver::status::{Cause, FieldError, Status};
 use crate::apiserver::{crd, defaults, meta, validate};
 use serde_json::{Value, json};
 use std::sync::{Arc, PoisonError};
@@ -24,7 +24,27 @@ pub fn check_subresource(kind: &Kind, subresource: Subresource) -> Result<(), St
 }
 
 /// The object as its kind describes it: `apiVersion` and `kind` as they must be, metadata that is an object.
-pub(super) fn decode(write: &Write<'_>, mut object: Value) -> Result<Value, Status> {
+pub(super) fn decode(write: &Write<'_>, object: Value) -> Result<Value, Status> {
+    let (object, unknown) = decode_any(write, object)?;
+    let (name, version) = (&write.kind.kind, &write.kind.storage().name);
+    tell_unknown(write, &unknown, |why| {
+        Status::bad_request(format!("{name} in version \"{version}\" cannot be handled as a {name}: {why}"))
+    })?;
+    Ok(object)
+}
+
+/// The same of an object that a patch has made; `shown` is how its refusal shows the patch.
+pub(super) fn decode_patched(write: &Write<'_>, object: Value, shown: &str) -> Result<Value, Status> {
+    let (object, unknown) = decode_any(write, object)?;
+    tell_unknown(write, &unknown, |why| {
+        let error = FieldError::invalid("patch", &json!(shown), &why);
+        Status::invalid("", "", "", vec![error])
+    })?;
+    Ok(object)
+}
+
+/// The object, and the paths of its unknown fields, which are dropped.
+fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String>), Status> {
     let kind = write.kind;
     let Some(root) = object.as_object_mut() else {
         return Err(Status::bad_request("the object provided is unrecognized (must be of type object)"));
@@ -50,8 +70,7 @@ pub(super) fn decode(write: &Write<'_>, mut object: Value) -> Result<Value, Stat
     }
     meta::of(&mut object);
     let unknown = fit(kind, &mut object)?;
-    tell_unknown(write, &unknown)?;
-    Ok(object)
+    Ok((object, unknown))
 }
 
 /// Makes the object fit the types of its kind; the paths of unknown fields, which are dropped.
@@ -72,34 +91,24 @@ fn fit(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
     decoder.decode(&shape, &mut holder).map_err(cannot)?;
     object["metadata"] = holder["metadata"].take();
     meta::of(object);
-    let mut unknown = crd::admit(&kind.storage().schema, object);
-    unknown.extend(decoder.unknown);
-    Ok(unknown)
+    let mut pruned = crd::admit(&kind.storage().schema, object);
+    pruned.sort();
+    Ok([decoder.unknown, pruned].concat())
 }
 
-/// Unknown fields are refused, told or passed over, as the caller wishes.
-fn tell_unknown(write: &Write<'_>, unknown: &[String]) -> Result<(), Status> {
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let texts: Vec<_> = unknown.iter().map(|it| format!("unknown field \"{it}\"")).collect();
+/// Fields that are unknown or stand twice are refused, told or passed over, as the caller wishes.
+fn tell_unknown(write: &Write<'_>, unknown: &[String], refusal: impl Fn(String) -> Status) -> Result<(), Status> {
+    let text = &write.options.text;
     match write.options.field_validation {
-        FieldValidation::Ignore => {}
+        FieldValidation::Strict if !text.told(unknown).is_empty() => Err(refusal(text.strict(unknown))),
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
         FieldValidation::Warn => {
             if let Some(warnings) = &write.options.warnings {
-                warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(texts);
+                warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(text.told(unknown));
             }
-        }
-        FieldValidation::Strict => {
-            let (name, version) = (&write.kind.kind, &write.kind.storage().name);
-            let found = texts.join(", ");
-            let message = format!(
-                "{name} in version \"{version}\" cannot be handled as a {name}: strict decoding error: {found}"
-            );
-            return Err(Status::bad_request(message));
+            Ok(())
         }
     }
-    Ok(())
 }
 
 /// Fills in what is missing.

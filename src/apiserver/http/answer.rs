@@ -100,6 +100,47 @@ pub struct Document {
     pub text: String,
 }
 
+/// A text with the headers that it was given.
+#[derive(Debug)]
+pub struct Page {
+    code: StatusCode,
+    headers: Vec<(&'static str, String)>,
+    text: String,
+}
+
+impl Page {
+    pub fn ok(media: &str, text: String) -> Self {
+        Self { code: StatusCode::OK, headers: vec![("content-type", media.to_owned())], text }
+    }
+
+    pub fn empty(code: StatusCode) -> Self {
+        Self { code, headers: Vec::new(), text: String::new() }
+    }
+
+    pub fn moved(to: String) -> Self {
+        Self::empty(StatusCode::MOVED_PERMANENTLY).with("location", to)
+    }
+
+    /// The same page with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.text));
+        *response.status_mut() = self.code;
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
 /// What a table depends on beside the objects.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown {

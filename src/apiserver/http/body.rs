@@ -1,8 +1,10 @@
 //! Bodies of requests: JSON, YAML, protobuf.
 
-use super::{Call, MAX_BODY_BYTES};
+use super::{Call, MAX_BODY_BYTES, twice};
+use crate::apiserver::options::TextFaults;
 use crate::apiserver::protobuf;
 use crate::apiserver::status::{Reason, Status};
+use crate::sys::yaml;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use serde_json::Value;
@@ -21,12 +23,12 @@ pub fn media_type(call: &Call) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// An object of kind `kind`, by its media type. No media type means JSON.
-pub fn object(bytes: &[u8], media: &str, kind: &str) -> Result<Value, Status> {
+/// An object of kind `kind`, by its media type, and what was wrong with its text. No media type means JSON.
+pub fn object(bytes: &[u8], media: &str, kind: &str) -> Result<(Value, TextFaults), Status> {
     match media {
         "" | "application/json" => json(bytes, kind),
         "application/yaml" => yaml(bytes),
-        protobuf::MEDIA_TYPE => protobuf::object(bytes, kind),
+        protobuf::MEDIA_TYPE => protobuf::object(bytes, kind).map(|it| (it, TextFaults::default())),
         _ => Err(Status::new(
             415,
             Reason::UnsupportedMediaType,
@@ -36,8 +38,8 @@ pub fn object(bytes: &[u8], media: &str, kind: &str) -> Result<Value, Status> {
     }
 }
 
-fn json(bytes: &[u8], kind: &str) -> Result<Value, Status> {
-    serde_json::from_slice(bytes).map_err(|it| {
+fn json(bytes: &[u8], kind: &str) -> Result<(Value, TextFaults), Status> {
+    twice::read(bytes).map_err(|it| {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).into_owned();
         let message = format!(
             "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: \
@@ -47,15 +49,49 @@ fn json(bytes: &[u8], kind: &str) -> Result<Value, Status> {
     })
 }
 
-/// YAML as kubectl's reads it: `0644` is octal.
-pub fn yaml(bytes: &[u8]) -> Result<Value, Status> {
-    let text = std::str::from_utf8(bytes).map_err(|it| Status::bad_request(format!("error decoding YAML: {it}")))?;
-    let options = serde_saphyr::options! { legacy_octal_numbers: true };
-    serde_saphyr::from_str_with_options(text, options)
-        .map_err(|it| Status::bad_request(format!("error decoding YAML: {it}")))
+/// YAML as kubectl's reads it: `0644` is octal. One document.
+pub fn yaml(bytes: &[u8]) -> Result<(Value, TextFaults), Status> {
+    let wrong = |it: &dyn std::fmt::Display| Status::bad_request(format!("error decoding YAML: {it}"));
+    let text = std::str::from_utf8(bytes).map_err(|it| wrong(&it))?;
+    // JSON is YAML, and what most clients send under this name.
+    if let Ok((value, faults)) = twice::read(bytes)
+        && faults.fields.is_empty()
+    {
+        return Ok((value, faults));
+    }
+    let documents = yaml::documents(text, yaml::Dialect::Kubernetes).map_err(|it| wrong(&it))?;
+    let [document] = documents.as_slice() else {
+        return Err(wrong(&format!("it has {} documents", documents.len())));
+    };
+    let mut lines = Vec::new();
+    repeated(document, &mut lines);
+    Ok((document.to_json(), TextFaults { lines, ..TextFaults::default() }))
+}
+
+/// Keys that stand twice in one map, as Go's reader tells them.
+fn repeated(node: &yaml::Node, lines: &mut Vec<String>) {
+    for (at, entry) in node.entries().iter().enumerate() {
+        if node.entries()[..at].iter().any(|it| it.key == entry.key) {
+            lines.push(format!("line {}: key {:?} already set in map", entry.key_place.line, entry.key));
+        }
+        repeated(&entry.value, lines);
+    }
+    node.items().iter().for_each(|it| repeated(it, lines));
 }
 
 /// The body of a patch.
-pub fn patch(bytes: &[u8]) -> Result<Value, Status> {
-    serde_json::from_slice(bytes).map_err(|it| Status::bad_request(format!("error decoding patch: {it}")))
+pub fn patch(bytes: &[u8]) -> Result<(Value, TextFaults), Status> {
+    twice::read(bytes).map_err(|it| Status::bad_request(format!("error decoding patch: {it}")))
+}
+
+/// The faults of a JSON patch, which are about its operations and not about the object.
+pub fn operations(patch: &Value, faults: TextFaults) -> TextFaults {
+    let twice = faults.fields.iter().filter(|(_, before)| *before);
+    let mut operations: Vec<_> = twice.map(|(path, _)| format!("json patch duplicate field {path:?}")).collect();
+    for (index, operation) in patch.as_array().into_iter().flatten().enumerate() {
+        let known = |key: &&String| !matches!(key.as_str(), "op" | "path" | "from" | "value");
+        let unknown = operation.as_object().into_iter().flat_map(serde_json::Map::keys).filter(known);
+        operations.extend(unknown.map(|key| format!("json patch unknown field \"[{index}].{key}\"")));
+    }
+    TextFaults { operations, ..TextFaults::default() }
 }

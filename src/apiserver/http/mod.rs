@@ -7,14 +7,15 @@ mod path;
 mod proxy;
 mod query;
 mod resource;
+mod twice;
 
-pub use answer::{Document, Include, Shown, refusal};
+pub use answer::{Document, Include, Page, Shown, refusal};
 pub use path::{Address, At, read as read_path};
 pub use query::is_true;
 
-use super::discovery;
 use super::server::Server;
 use super::status::Status;
+use super::{discovery, openapi};
 use answer::Answer;
 use axum::Router;
 use axum::body::Body;
@@ -43,6 +44,29 @@ impl Call {
     }
 }
 
+/// What pages that are not objects may know of a request.
+pub struct Asked<'a>(&'a Call);
+
+impl Asked<'_> {
+    pub fn header(&self, name: &str) -> &str {
+        self.0.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+    }
+
+    pub fn query(&self, name: &str) -> &str {
+        self.0.asks(name)
+    }
+
+    /// Whether the client takes this media type.
+    pub fn takes(&self, media: &str) -> bool {
+        let (kind, accept) = (media.split('/').next().unwrap_or_default(), self.header("accept"));
+        accept.is_empty()
+            || accept.split(',').any(|offer| {
+                let offer = offer.split(';').next().unwrap_or_default().trim();
+                offer == media || offer == "*/*" || offer.strip_suffix("/*") == Some(kind)
+            })
+    }
+}
+
 impl Server {
     /// The whole HTTP API. The same router serves kube clients in process and sockets.
     pub fn router(&self) -> Router {
@@ -68,6 +92,11 @@ async fn respond(server: &Server, address: Address, call: Call, query: Option<&s
             Some("proxy") => proxy::forward(server, &at, call, query).await,
             _ => resource::call(server, at, call).await,
         },
+        Address::Other(path) if path.starts_with("/openapi/") => {
+            let parts: Vec<_> = path.trim_end_matches('/').split('/').skip(2).collect();
+            let page = openapi::answer(server, &parts, &Asked(&call)).ok_or_else(Status::no_such_page)?;
+            Ok(Answer::Raw(page.into_response()))
+        }
         Address::Other(path) => {
             let accept = call.header(&http::header::ACCEPT);
             discovery::answer(server, &path, accept).map(Answer::Document).ok_or_else(Status::no_such_page)

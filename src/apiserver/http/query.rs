@@ -130,15 +130,20 @@ pub fn write(call: &Call) -> Result<WriteOptions, Status> {
         "Ignore" => FieldValidation::Ignore,
         "Strict" => FieldValidation::Strict,
         other => {
-            let error = FieldError::unsupported("fieldValidation", &json!(other), &["Ignore", "Strict", "Warn"]);
-            return Err(invalid_options("CreateOptions", error));
+            let error = FieldError::unsupported("fieldValidation", &json!(other), &["", "Ignore", "Strict", "Warn"]);
+            let options = match call.method {
+                http::Method::PUT => "UpdateOptions",
+                http::Method::PATCH => "PatchOptions",
+                _ => "CreateOptions",
+            };
+            return Err(invalid_options(options, error));
         }
     };
     let field_manager = match call.asks("fieldManager") {
         "" => agent(call.header(&http::header::USER_AGENT)).to_owned(),
         named => named.to_owned(),
     };
-    Ok(WriteOptions { dry_run, field_manager, field_validation, warnings: None })
+    Ok(WriteOptions { dry_run, field_manager, field_validation, ..WriteOptions::default() })
 }
 
 fn invalid_dry_run(kind: &str, found: &str) -> Status {

@@ -8,7 +8,7 @@ use crate::apiserver::api::{self, Api};
 use crate::apiserver::kinds::Kind;
 use crate::apiserver::meta;
 use crate::apiserver::object::Object;
-use crate::apiserver::options::{PatchKind, Subresource, Target, WriteOptions};
+use crate::apiserver::options::{PatchKind, Subresource, Target, TextFaults, WriteOptions};
 use crate::apiserver::server::Server;
 use crate::apiserver::status::{Reason, Status};
 use http::{Method, StatusCode};
@@ -110,33 +110,35 @@ impl Visit {
         Ok(Answer::Watch { kind, version, stream, options: self.shown })
     }
 
-    async fn decoded(&self, call: Call) -> Result<Value, Status> {
+    async fn decoded(&self, call: Call) -> Result<(Value, TextFaults), Status> {
         let media = body::media_type(&call);
         let bytes = body::read(call.body).await?;
-        let object = body::object(&bytes, &media, &self.kind.kind)?;
+        let (object, faults) = body::object(&bytes, &media, &self.kind.kind)?;
         if self.subresource == Subresource::Scale {
-            return Ok(object);
+            return Ok((object, faults));
         }
-        api::to_storage(&self.kind, &self.at.version, object)
+        Ok((api::to_storage(&self.kind, &self.at.version, object)?, faults))
     }
 
     async fn create(self, call: Call) -> Result<Answer, Status> {
-        let options = self.write_options(&call)?;
-        let object = self.decoded(call).await?;
+        let mut options = self.write_options(&call)?;
+        let object;
+        (object, options.text) = self.decoded(call).await?;
         let namespace = self.at.namespace.as_deref().unwrap_or_default();
         let stored = self.api.created(api::kept_as(&self.kind), namespace, object, &options)?;
         Ok(self.object(stored, StatusCode::CREATED))
     }
 
     async fn update(self, call: Call) -> Result<Answer, Status> {
-        let options = self.write_options(&call)?;
-        let object = self.decoded(call).await?;
+        let mut options = self.write_options(&call)?;
+        let object;
+        (object, options.text) = self.decoded(call).await?;
         let stored = self.api.updated(&self.target(), object, &options)?;
         Ok(self.object(stored, StatusCode::OK))
     }
 
     async fn patch(self, call: Call) -> Result<Answer, Status> {
-        let options = self.write_options(&call)?;
+        let mut options = self.write_options(&call)?;
         let media = body::media_type(&call);
         let manager = call.asks("fieldManager").to_owned();
         let force = query::is_true(call.asks("force"));
@@ -148,9 +150,18 @@ impl Visit {
             _ => return Err(unsupported_patch(&self.kind)),
         };
         let bytes = body::read(call.body).await?;
-        let value = match kind {
-            PatchKind::Apply { .. } => api::to_storage(&self.kind, &self.at.version, body::yaml(&bytes)?)?,
-            _ => body::patch(&bytes)?,
+        let value;
+        (value, options.text) = match kind {
+            PatchKind::Apply { .. } => {
+                let (value, faults) = body::yaml(&bytes)?;
+                (api::to_storage(&self.kind, &self.at.version, value)?, faults)
+            }
+            PatchKind::Json => {
+                let (value, faults) = body::patch(&bytes)?;
+                let faults = body::operations(&value, faults);
+                (value, faults)
+            }
+            PatchKind::Merge | PatchKind::Strategic => body::patch(&bytes)?,
         };
         let (stored, created) = self.api.patched(&self.target(), &kind, value, &options)?;
         Ok(self.object(stored, if created { StatusCode::CREATED } else { StatusCode::OK }))
@@ -160,7 +171,7 @@ impl Visit {
         let media = body::media_type(&call);
         let Call { method, headers, query, body } = call;
         let bytes = body::read(body).await?;
-        let value = if bytes.is_empty() { Value::Null } else { body::object(&bytes, &media, "DeleteOptions")? };
+        let value = if bytes.is_empty() { Value::Null } else { body::object(&bytes, &media, "DeleteOptions")?.0 };
         Ok((Call { method, headers, query, body: axum::body::Body::empty() }, value))
     }
 

@@ -7,6 +7,7 @@ pub mod custom;
 pub mod decode;
 pub mod quantity;
 pub mod structural;
+pub mod typed;
 
 use regex::Regex;
 use serde_json::Value;
