@@ -20,6 +20,7 @@ mod http;
 mod kinds;
 mod meta;
 mod object;
+mod node;
 mod openapi;
 mod options;
 mod outline;
@@ -37,6 +38,7 @@ mod watch;
 pub use access::{Asked, User};
 pub use api::{Api, List};
 pub use kinds::{Kind, resource};
+pub use node::{Connection, ContainerAt, Ended, LogOptions, Measured, NodeAgent, SharedNodeAgent, Usage};
 pub use options::{
     DeleteOptions, FieldValidation, ListOptions, PatchKind, Preconditions, Propagation, Subresource, Target,
     TextFaults, WatchOptions, WriteOptions,

@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::api::Api;
 use super::gc::Place;
 use super::kinds::{Kind, Kinds, resource};
+use super::node::SharedNodeAgent;
 use super::openapi;
 use super::status::Status;
 use super::store::{Footprint, Store};
@@ -17,6 +18,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
 
 /// Namespaces that are always there.
 pub const BOOTSTRAP_NAMESPACES: [&str; 2] = ["default", "kube-system"];
@@ -69,6 +71,9 @@ pub struct Inner {
     shut: AtomicBool,
     /// Events that watches hold, see [`Footprint`].
     pub buffered: AtomicUsize,
+    /// Ends what outlives its request: commands, forwarded ports.
+    stopped: CancellationToken,
+    node: Mutex<Option<SharedNodeAgent>>,
     openapi: openapi::Cache,
 }
 
@@ -108,6 +113,8 @@ impl Server {
             proxy: Mutex::new(None),
             shut: AtomicBool::new(false),
             buffered: AtomicUsize::new(0),
+            stopped: CancellationToken::new(),
+            node: Mutex::new(None),
             openapi: openapi::Cache::default(),
         };
         let server = Self { inner: Arc::new(inner) };
@@ -133,6 +140,20 @@ impl Server {
     /// Who carries requests of the `proxy` subresource to pods and services. Without it they answer 503.
     pub fn set_proxy(&self, sender: SharedHttp) {
         *self.inner.proxy.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    }
+
+    /// Who runs the pods: logs, commands, ports and their use of resources come from there.
+    pub fn set_node_agent(&self, agent: SharedNodeAgent) {
+        *self.inner.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(agent);
+    }
+
+    pub(super) fn node_agent(&self) -> Option<SharedNodeAgent> {
+        self.inner.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Cancelled when the server shuts down.
+    pub(super) fn stopped(&self) -> CancellationToken {
+        self.inner.stopped.clone()
     }
 
     /// The OpenAPI documents made so far.
@@ -179,9 +200,10 @@ impl Server {
         Footprint { buffered, ..self.inner.lock().store.footprint() }
     }
 
-    /// Ends every watch. The server itself goes with its last clone.
+    /// Ends every watch, command and forwarded port. The server itself goes with its last clone.
     pub fn shut_down(&self) {
         self.inner.shut.store(true, Ordering::Relaxed);
+        self.inner.stopped.cancel();
         self.inner.lock().store.wake_all();
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::model::object::ObjectRef;
 use crate::sys::clock::Clock;
+use crate::sys::output::Output;
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +67,8 @@ impl Line {
 #[derive(Debug, Clone)]
 pub struct Log {
     clock: Clock,
+    /// Where the lines are printed too.
+    output: Output,
     shared: Arc<Shared>,
 }
 
@@ -84,7 +87,12 @@ struct Kept {
 impl Log {
     pub(super) fn new(clock: Clock) -> Self {
         let (news, _) = broadcast::channel(MAX_BEHIND);
-        Self { clock, shared: Arc::new(Shared { kept: Mutex::default(), news }) }
+        Self { clock, output: Output::default(), shared: Arc::new(Shared { kept: Mutex::default(), news }) }
+    }
+
+    /// The same log, which also prints its lines.
+    pub(super) fn printing(self, output: Output) -> Self {
+        Self { output, ..self }
     }
 
     /// The kept lines after number `seq`; 0 gives all.
@@ -125,6 +133,7 @@ impl Log {
         }
         kept.lines.push_back(line.clone());
         drop(kept);
+        self.output.line(|| line.to_json());
         // Nobody may be listening; the line is kept either way.
         let _ = self.shared.news.send(line);
     }

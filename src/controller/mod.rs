@@ -37,6 +37,7 @@ use crate::canary;
 use crate::cluster::Client;
 use crate::sys::clock::Clock;
 use crate::sys::http::SharedHttp;
+use crate::sys::output::Output;
 use crate::sys::rng::Seed;
 use events::Recorder;
 use meters::Meters;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub msteams_url: String,
     /// Source of `flagger-id` annotations and session cookies.
     pub seed: Seed,
+    /// Where its log is printed; nowhere by default.
+    pub output: Output,
 }
 
 impl Default for Settings {
@@ -85,6 +88,7 @@ impl Default for Settings {
             slack_channel: String::new(),
             msteams_url: String::new(),
             seed: Seed(0),
+            output: Output::default(),
         }
     }
 }
@@ -109,7 +113,7 @@ impl Controller {
     /// Starts a controller; it runs until the handle is dropped or shut down. Must be called inside a tokio runtime.
     #[must_use]
     pub fn start(client: Client, http: SharedHttp, clock: Clock, settings: Settings) -> Handle {
-        let log = Log::new(clock);
+        let log = Log::new(clock).printing(settings.output.clone());
         let meters = Arc::new(Meters::new(FLAGGER_VERSION, &settings.judge.mesh_provider));
         let (recorder, delivery) = Recorder::new(client.clone(), clock, meters.clone(), log.clone());
         let random = Mutex::new(settings.seed.stream("controller"));

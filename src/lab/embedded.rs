@@ -5,6 +5,7 @@ use super::images::{Images, Parts};
 use super::network::Network;
 use super::serve::{Answers, Bound, ServeError, Served, Servers, to_address, to_controller};
 use super::{EMBEDDED, Endpoint, Lab, Ports, Progress, gateway, manifests};
+use super::{EMBEDDED, Endpoint, Lab, Progress, gateway, manifests, node, serve};
 use crate::apiserver::Server;
 use crate::cluster::{Client, ClusterError};
 use crate::event::{LabStep, StepState};
@@ -96,15 +97,20 @@ impl Embedded {
     }
 
     fn wire(parts: &Parts, server: Server) -> Self {
+        let metrics: Arc<dyn workload::MetricSource> =
+            Arc::new(RequestMetrics { database: parts.database.clone(), clock: parts.clock });
         let settings = workload::Settings {
             clock: parts.clock,
             seed: parts.seed,
             timing: Timing::default(),
             runtime: Arc::new(Images(parts.clone())),
-            metrics: Arc::new(RequestMetrics { database: parts.database.clone(), clock: parts.clock }),
+            metrics: Arc::clone(&metrics),
         };
         let controllers = Controllers::start(server.api_as("kube-controller-manager"), settings);
         parts.network.connect(controllers.endpoints().clone(), controllers.pods().clone());
+        let (pods, clock) = (controllers.pods().clone(), parts.clock);
+        let containers = workload::Containers::new(server.api(), pods.clone());
+        server.set_node_agent(Arc::new(node::Agent { containers, pods, metrics, clock }));
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway::answer(parts.kubernetes.clone(), parts.clock));
         let user = parts.network.seen_from("default");

@@ -11,6 +11,7 @@ mod images;
 mod manifests;
 mod network;
 mod remote;
+mod node;
 mod serve;
 mod up;
 

@@ -25,6 +25,6 @@ mod timing;
 
 pub use controllers::{Controllers, Settings};
 pub use hpa::MetricSource;
-pub use kubelet::Pods;
+pub use kubelet::{Containers, Pods};
 pub use service::{Endpoint, Endpoints};
 pub use timing::{Span, Timing};

@@ -3,7 +3,9 @@
 //! A real kubelet speaks to containerd; ours speaks to a [`Runtime`]. The lab gives it one whose images are the demo app.
 
 use crate::sys::http::{HttpError, Request, Response};
-use futures_util::future::BoxFuture;
+use crate::sys::output::Output;
+use crate::sys::stdio::Stdio;
+use futures_util::future::{BoxFuture, ready};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,6 +36,25 @@ pub trait Process: Send + Sync {
 
     /// SIGKILL: gone at once, with [`EXIT_KILLED`].
     fn kill(&self);
+
+    /// Runs a command beside the process, in its container. Ends with the command's exit code, or with the container
+    /// runtime's refusal to start it. An image without files has no commands.
+    fn exec(&self, command: Vec<String>, _stdio: Stdio) -> BoxFuture<'static, Result<i32, String>> {
+        Box::pin(ready(Err(no_such_executable(command.first().map_or("", String::as_str)))))
+    }
+}
+
+/// What runc says of a command that the container does not have.
+#[must_use]
+pub fn no_such_executable(program: &str) -> String {
+    let why = if program.contains('/') { "stat " } else { "" };
+    let missing =
+        if program.contains('/') { "no such file or directory" } else { "executable file not found in $PATH" };
+    let place = if why.is_empty() { String::new() } else { format!("{why}{program}: ") };
+    format!(
+        "failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container \
+         process: exec: \"{program}\": {place}{missing}: unknown"
+    )
 }
 
 /// All that a process gets from its pod, with references resolved.
@@ -60,6 +81,8 @@ pub struct ContainerSpec {
     pub ports: Vec<ContainerPort>,
     /// Mount path to file name to content, for volumes made of ConfigMaps and Secrets.
     pub files: BTreeMap<String, BTreeMap<String, String>>,
+    /// Where the process prints to.
+    pub output: Output,
 }
 
 /// A declared port. Declaring is information only: what is open is the process's own matter.

@@ -7,6 +7,7 @@ mod canary;
 mod controller;
 mod install;
 mod metrics;
+mod pods;
 mod real;
 mod runs;
 mod scenario;

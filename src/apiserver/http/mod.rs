@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod list;
 mod path;
+mod pods;
 mod proxy;
 mod query;
 mod resource;
@@ -21,6 +22,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::Response;
+use hyper::upgrade::OnUpgrade;
+use path::Address;
 use std::collections::BTreeMap;
 
 /// Largest body of a request; the real server's limit is 3 MiB as well.
@@ -32,6 +35,8 @@ struct Call {
     headers: http::HeaderMap,
     query: BTreeMap<String, String>,
     body: Body,
+    /// The connection, for protocols other than HTTP; None in process.
+    upgrade: Option<OnUpgrade>,
 }
 
 impl Call {
@@ -75,9 +80,10 @@ impl Server {
 }
 
 async fn handle(State(server): State<Server>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let upgrade = parts.extensions.remove();
     let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let call = Call { method: parts.method, headers: parts.headers, query, body };
+    let call = Call { method: parts.method, headers: parts.headers, query, body, upgrade };
     let address = path::read(parts.uri.path());
     let accept = answer::accepted(call.header(&http::header::ACCEPT));
     match respond(&server, address, call, parts.uri.query()).await {
@@ -90,6 +96,7 @@ async fn respond(server: &Server, address: Address, call: Call, query: Option<&s
     match address {
         Address::Resource(at) => match at.subresource.as_deref() {
             Some("proxy") => proxy::forward(server, &at, call, query).await,
+            _ if pods::is_here(&at) => pods::call(server, &at, call, query),
             _ => resource::call(server, at, call).await,
         },
         Address::Other(path) if path.starts_with("/openapi/") => {

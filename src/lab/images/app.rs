@@ -24,6 +24,7 @@ pub(crate) fn podinfo(parts: &Parts, version: &str, container: ContainerSpec) ->
         pod: container.pod,
         namespace: container.namespace,
         files: container.files,
+        output: container.output,
     };
     match DemoApp::start(spec, parts.clock, rng) {
         Ok(app) => Ok(Arc::new(Podinfo(app))),
@@ -34,7 +35,7 @@ pub(crate) fn podinfo(parts: &Parts, version: &str, container: ContainerSpec) ->
 pub(crate) fn load_tester(parts: &Parts, container: ContainerSpec) -> Result<Arc<dyn Process>, StartError> {
     let http = parts.network.seen_from(&container.namespace);
     let written = container.command.into_iter().skip(1).chain(container.args);
-    let spec = LoadTesterSpec { args: written.collect(), pod: container.pod };
+    let spec = LoadTesterSpec { args: written.collect(), pod: container.pod, output: container.output };
     match LoadTester::start(spec, http, parts.clock) {
         Ok(tester) => Ok(Arc::new(Tester(tester))),
         Err(error) => Err(StartError { exit_code: error.exit_code, message: error.message }),

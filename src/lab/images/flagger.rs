@@ -16,6 +16,7 @@ const PORT: u16 = 8080;
 pub(crate) fn start(parts: &Parts, container: &ContainerSpec) -> Result<Arc<dyn Process>, StartError> {
     let mut settings = settings(&container.args)?;
     settings.seed = parts.seed;
+    settings.output = container.output.clone();
     let http = parts.network.seen_from(&container.namespace);
     let handle = Controller::start(parts.kubernetes.clone(), http, parts.clock, settings);
     let stopped = CancellationToken::new();

@@ -25,6 +25,7 @@ pub(crate) fn start(parts: &Parts, container: &ContainerSpec) -> Arc<dyn Process
         ..ControllerIdentity::default()
     };
     let router = Router::new(&identity, "", backends, parts.clock, rng);
+    router.log_to(container.output.clone());
     let stopped = CancellationToken::new();
     let follow = follow_routes(parts.kubernetes.clone(), router.clone());
     let ends = stopped.clone();
@@ -48,7 +49,7 @@ async fn follow_routes(cluster: Client, router: Router) {
             Some(change) = routes.next() => take(&mut known_routes, change),
             else => return,
         }
-        // What cannot be used is left out, as ingress-nginx does; it says so in its log, which nobody keeps here.
+        // What cannot be used is left out, as ingress-nginx does.
         let (table, _problems) = RouteTable::from_objects(known_ingresses.values(), known_routes.values());
         router.set_table(table);
     }

@@ -1,6 +1,7 @@
 //! What stands behind the lab's images: parts of this binary, as processes of pods.
 
 mod app;
+mod commands;
 mod flagger;
 mod ingress;
 mod known;
@@ -13,6 +14,7 @@ use crate::metrics::Database;
 use crate::sys::clock::Clock;
 use crate::sys::rng::Seed;
 use crate::workload::runtime::{ContainerSpec, Process, PullError, Runtime, StartError};
+use commands::{Flavour, Inside, WithCommands};
 use known::Image;
 use std::sync::Arc;
 
@@ -26,6 +28,19 @@ pub(crate) struct Parts {
     pub database: Database,
 }
 
+impl Parts {
+    /// What a command in a container sees.
+    fn inside(&self, container: ContainerSpec, flavour: Flavour) -> Inside {
+        Inside {
+            http: self.network.seen_from(&container.namespace),
+            kubernetes: self.kubernetes.clone(),
+            clock: self.clock,
+            container,
+            flavour,
+        }
+    }
+}
+
 /// The kubelet's container runtime: knows which images there are and starts what stands behind them.
 pub(crate) struct Images(pub Parts);
 
@@ -37,13 +52,17 @@ impl Runtime for Images {
     fn start(&self, container: ContainerSpec) -> Result<Arc<dyn Process>, StartError> {
         let parts = &self.0;
         let image = container.image.clone();
-        match known::find(&image) {
-            Ok(Image::Podinfo { version }) => app::podinfo(parts, version, container),
-            Ok(Image::LoadTester) => app::load_tester(parts, container),
-            Ok(Image::Flagger) => flagger::start(parts, &container),
-            Ok(Image::IngressNginx) => Ok(ingress::start(parts, &container)),
-            Ok(Image::Prometheus) => prometheus::start(parts, &container),
-            Err(error) => Err(StartError { exit_code: 128, message: error.to_string() }),
-        }
+        let inside = |flavour| Arc::new(parts.inside(container.clone(), flavour));
+        let (process, inside) = match known::find(&image) {
+            Ok(Image::Podinfo { version }) => {
+                (app::podinfo(parts, version, container.clone())?, inside(commands::PODINFO))
+            }
+            Ok(Image::LoadTester) => (app::load_tester(parts, container.clone())?, inside(commands::LOAD_TESTER)),
+            Ok(Image::Flagger) => (flagger::start(parts, &container)?, inside(commands::PLAIN)),
+            Ok(Image::IngressNginx) => (ingress::start(parts, &container), inside(commands::PLAIN)),
+            Ok(Image::Prometheus) => (prometheus::start(parts, &container)?, inside(commands::PLAIN)),
+            Err(error) => return Err(StartError { exit_code: 128, message: error.to_string() }),
+        };
+        Ok(Arc::new(WithCommands { process, inside }))
     }
 }

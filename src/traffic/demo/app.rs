@@ -68,6 +68,38 @@ impl App {
         }
     }
 
+    /// The lines that podinfo begins with; what watches the configuration folder says so in between.
+    pub(super) fn log_start(&self) {
+        let (output, port) = (&self.spec.output, self.config.port);
+        let fields = [
+            ("version", serde_json::json!(self.spec.version)),
+            ("revision", serde_json::json!(REVISION)),
+            ("port", serde_json::json!(port.to_string())),
+        ];
+        output.zap("info", "podinfo/main.go:153", "Starting podinfo", &fields);
+        if !self.config.files_path.is_empty() {
+            let message = format!("fscache start watcher for {}", self.config.files_path);
+            output.zap("info", "fscache/fscache.go:38", &message, &[]);
+        }
+        output.zap(
+            "info",
+            "http/server.go:224",
+            "Starting HTTP Server.",
+            &[("addr", serde_json::json!(format!(":{port}")))],
+        );
+    }
+
+    fn log_request(&self, request: &Request) {
+        let agent = request.headers().get(USER_AGENT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+        let fields = [
+            ("proto", serde_json::json!("HTTP/1.1")),
+            ("uri", serde_json::json!(request.uri().path_and_query().map_or("/", |it| it.as_str()))),
+            ("method", serde_json::json!(request.method().as_str())),
+            ("user-agent", serde_json::json!(agent)),
+        ];
+        self.spec.output.zap("debug", "http/logging.go:35", "request started", &fields);
+    }
+
     /// Answers a request to one of the ports.
     pub(super) async fn answer(&self, port: u16, request: Request) -> Result<Response, HttpError> {
         let mut response = if port == self.config.port && !self.life.is_closed() {
@@ -101,6 +133,9 @@ impl App {
             Err(StatusCode::METHOD_NOT_ALLOWED) => return Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
             Err(_) => return Ok(error(StatusCode::NOT_FOUND, "404 page not found")),
         };
+        if self.config.debug {
+            self.log_request(&request);
+        }
         let began = Instant::now();
         let response = self.through_middleware(handler, &request).await?;
         let took = began.elapsed();
@@ -177,6 +212,7 @@ impl App {
                 empty(StatusCode::ACCEPTED)
             }
             Handler::Panic => {
+                self.spec.output.zap("info", "http/panic.go:14", "Panic command received", &[]);
                 self.life.exit(EXIT_PANIC);
                 return Err(HttpError::Closed);
             }

@@ -14,6 +14,9 @@
 //! `--cache-server` (answers are those of a podinfo whose Redis is away), CPU and memory stress, `/chunked` streams (the
 //! whole answer comes at the end).
 //!
+//! It logs as podinfo 6.9.2 does: its start and its end, `GET /panic`, and every request at level debug (without the client's
+//! port, which nobody has here).
+//!
 //! Odd and kept: error answers of several handlers come with status 200; `/chunked` without seconds, `/status/0` and equal
 //! bounds of the random delay break the connection; an answer later than `--http-server-timeout` is never written; the
 //! metrics port's `/healthz` stays green whatever `--unhealthy` says; 404 and 405 are not counted.
@@ -38,11 +41,13 @@ pub(in crate::traffic) use flags::parse_bool;
 use super::process::{EXIT_KILLED, StartError};
 use crate::sys::clock::Clock;
 use crate::sys::http::{HttpError, Request, Response};
+use crate::sys::output::Output;
 use app::App;
 use config::Config;
 use futures_util::future::BoxFuture;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::LogNormal;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
@@ -82,6 +87,8 @@ pub struct DemoSpec {
     pub namespace: String,
     /// Mount path to file name to content.
     pub files: BTreeMap<String, BTreeMap<String, String>>,
+    /// Where it logs.
+    pub output: Output,
 }
 
 /// A running podinfo. Clones are handles on the same process.
@@ -93,7 +100,9 @@ impl DemoApp {
     /// cannot listen, 0 for `--version` and `--help`.
     pub fn start(spec: DemoSpec, clock: Clock, rng: ChaCha8Rng) -> Result<Self, StartError> {
         let config = Config::read(&spec)?;
-        Ok(Self(Arc::new(App::new(spec, config, clock, rng))))
+        let app = App::new(spec, config, clock, rng);
+        app.log_start();
+        Ok(Self(Arc::new(app)))
     }
 
     /// Answers a request to `port`. A hang never ends; a broken connection is [`HttpError::Closed`]; a port where it
@@ -118,6 +127,9 @@ impl DemoApp {
         app.healthy.store(false, Ordering::Release);
         app.ready.store(false, Ordering::Release);
         if app.life.begin_termination() {
+            let timeout = app.config.shutdown_timeout.as_secs();
+            let message = "Shutting down HTTP/HTTPS server";
+            app.spec.output.zap("info", "signals/shutdown.go:49", message, &[("timeout", json!(timeout))]);
             tokio::spawn(async move { app.shut_down().await });
         } else {
             app.life.exit(EXIT_SECOND_SIGNAL);

@@ -2,6 +2,7 @@
 
 use super::words::split;
 use super::{curl, hey};
+use crate::sys::http::SharedHttp;
 use http::{HeaderName, HeaderValue, Method};
 use std::time::Duration;
 
@@ -16,6 +17,16 @@ const MAX_COMMAND: usize = 16 * 1024;
 pub enum Command {
     Load(Load),
     Curl(Curl),
+}
+
+impl Command {
+    /// The request that it sends.
+    pub fn call_mut(&mut self) -> &mut Call {
+        match self {
+            Self::Load(load) => &mut load.call,
+            Self::Curl(curl) => &mut curl.call,
+        }
+    }
 }
 
 /// The request that a command sends.
@@ -60,7 +71,22 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
     if more.is_some() {
         return Err(Refusal::Shell("a second pipe"));
     }
-    let [program, args @ ..] = &first[..] else { return Err(Refusal::Empty) };
+    of_words(&first, filter)
+}
+
+/// Understands a command that is words already; there is no pipe in it.
+pub fn parse_words(words: &[String]) -> Result<Command, Refusal> {
+    of_words(words, None)
+}
+
+/// Carries a command out: a shell's exit status, and what it printed.
+pub async fn carry_out(command: Command, http: &SharedHttp) -> (i32, String) {
+    let outcome = super::run::run(command, http).await;
+    (outcome.code, outcome.output)
+}
+
+fn of_words(words: &[String], filter: Option<Vec<String>>) -> Result<Command, Refusal> {
+    let [program, args @ ..] = words else { return Err(Refusal::Empty) };
     // `/usr/local/bin/hey` is hey.
     match (program.rsplit('/').next().unwrap_or(program), filter) {
         ("hey", None) => hey::parse_hey(args).map(Command::Load),

@@ -25,6 +25,7 @@ use super::process::{EXIT_KILLED, Lifecycle, StartError};
 use crate::metrics::registry::Registry;
 use crate::sys::clock::Clock;
 use crate::sys::http::{HttpError, Request, Response, SharedHttp};
+use crate::sys::output::Output;
 use futures_util::future::BoxFuture;
 use gates::Gates;
 use http::header::CONTENT_TYPE;
@@ -36,6 +37,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tasks::Tasks;
 
+/// The release that is followed.
+const VERSION: &str = "0.38.0";
 /// After SIGTERM, requests under way may take this long.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Lines kept for [`LoadTester::take_notes`]; the oldest go first.
@@ -48,6 +51,8 @@ pub struct LoadTesterSpec {
     pub args: Vec<String>,
     /// The pod's name.
     pub pod: String,
+    /// Where it logs: its start, and what its commands say when they fail.
+    pub output: Output,
 }
 
 /// A running load tester. Clones are handles on the same process.
@@ -106,6 +111,8 @@ impl LoadTester {
     /// Starts the process, or fails as Go's flags do: exit code 2.
     pub fn start(spec: LoadTesterSpec, http: SharedHttp, clock: Clock) -> Result<Self, StartError> {
         let options = Options::read(&spec.args)?;
+        let message = format!("Starting load tester v{VERSION} API on port {}", options.port);
+        spec.output.zap("info", "coalmine/loadtester", &message, &[]);
         let metrics = Registry::new();
         metrics
             .gauge_vec("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", &[])
@@ -204,6 +211,7 @@ impl Inner {
     }
 
     fn note(&self, line: String) {
+        self.spec.output.zap("error", "coalmine/loadtester", &line, &[]);
         tracing::warn!(target: "coalmine::loadtester", "{line}");
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         if notes.len() >= MAX_NOTES {

@@ -43,7 +43,7 @@ fn start(args: &[&str]) -> (Arc<Cluster>, LoadTester) {
     let cluster = Arc::new(Cluster::default());
     let mut args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
     args.push("-port=8080".to_owned());
-    let spec = LoadTesterSpec { args, pod: "loadtester-1".to_owned() };
+    let spec = LoadTesterSpec { args, pod: "loadtester-1".to_owned(), ..LoadTesterSpec::default() };
     (cluster.clone(), LoadTester::start(spec, cluster, Clock::simulated()).unwrap())
 }
 

@@ -1,5 +1,6 @@
 //! One request through the router.
 
+use super::access::{Attempt, Entry, request_id};
 use super::headers::{bytes_sent, forwarded, page, request_length, strip_hop_by_hop};
 use super::metrics::{Observed, Subject};
 use super::{Dice, Endpoint, Inner};
@@ -28,6 +29,9 @@ struct Upstream {
     began: Option<Instant>,
     /// Time until the answer, of the only attempt.
     answered: Option<Duration>,
+    /// What the access log says of the attempts, and the identity that the request had; empty where there is no log.
+    log: Vec<Attempt>,
+    id: String,
 }
 
 /// Counts a request when it is answered, or as given up when it is dropped before.
@@ -38,6 +42,7 @@ struct Account<'a> {
     at: Duration,
     request_length: usize,
     upstream: Upstream,
+    entry: Option<Entry>,
     done: bool,
 }
 
@@ -53,6 +58,7 @@ impl Inner {
             at: self.clock.elapsed(),
             request_length: request_length(&request),
             upstream: Upstream::default(),
+            entry: self.output.get().map(|_| Entry::of(&request, &decision)),
             done: false,
         };
         let response = match &decision {
@@ -186,8 +192,13 @@ impl Inner {
         loop {
             let Some(endpoint) = self.next_endpoint(backend) else { return page(StatusCode::BAD_GATEWAY) };
             upstream.attempts += 1;
+            let sent = Instant::now();
             let answered = self.attempt(&endpoint, policy, request).await;
             upstream.answered = answered.is_ok().then(|| began.elapsed());
+            if self.output.get().is_some() {
+                upstream.id = request_id(request);
+                upstream.log.push(attempted(endpoint, &answered, sent.elapsed()));
+            }
             let in_time = policy.next_upstream_timeout.is_none_or(|limit| began.elapsed() < limit);
             let again = in_time && upstream.attempts < policy.tries && may_repeat(&answered, policy, request.method());
             match answered {
@@ -211,6 +222,16 @@ impl Inner {
         let answer = self.backends.send(endpoint, request.clone());
         tokio::time::timeout(policy.read_timeout, answer).await.unwrap_or(Err(HttpError::Timeout))
     }
+}
+
+/// An attempt as nginx logs it: one without an answer has the status that it would give for it.
+fn attempted(endpoint: Endpoint, answered: &Result<Response, HttpError>, took: Duration) -> Attempt {
+    let (status, length) = match answered {
+        Ok(response) => (response.status().as_u16(), response.body().len()),
+        Err(HttpError::Timeout) => (504, 0),
+        Err(_) => (502, 0),
+    };
+    Attempt { address: endpoint.address, length, took, status }
 }
 
 /// nginx' `proxy_next_upstream`.
@@ -257,6 +278,14 @@ impl Account<'_> {
         let status = response.status().as_u16();
         let (version, pod) = if self.upstream.answered.is_some() { answered_by(response) } else { Default::default() };
         self.count(status, bytes_sent(response), (version, &pod));
+        self.log(status, Some(response));
+    }
+
+    fn log(&self, status: u16, response: Option<&Response>) {
+        let (Some(entry), Some(output)) = (&self.entry, self.inner.output.get()) else { return };
+        let taken = (self.request_length, self.began.elapsed());
+        let Upstream { log, id, .. } = &self.upstream;
+        output.line(|| entry.line(self.inner.clock.now(), (status, response), taken, (log, id)));
     }
 
     fn count(&self, status: u16, bytes_sent: usize, (version, pod): (String, &str)) {
@@ -289,6 +318,7 @@ impl Drop for Account<'_> {
     fn drop(&mut self) {
         if !self.done {
             self.count(CLIENT_CLOSED, 0, Default::default());
+            self.log(CLIENT_CLOSED, None);
         }
     }
 }

@@ -14,6 +14,7 @@
 //! attempts, nothing for hosts that only a wildcard covers. Left out: the deprecated latency summary, and what describes
 //! the nginx process.
 
+mod access;
 mod backends;
 mod forward;
 mod headers;
@@ -29,13 +30,14 @@ use super::route::{Backend, RouteTable, World};
 use super::tally::{Recorder, Slice};
 use crate::sys::clock::Clock;
 use crate::sys::http::{HttpError, Request, Response};
+use crate::sys::output::Output;
 use futures_util::future::BoxFuture;
 use metrics::NginxMetrics;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Where requests enter.
@@ -59,6 +61,8 @@ struct Inner {
     target: String,
     recorder: Mutex<Recorder>,
     mirrors: Arc<AtomicUsize>,
+    /// Where the access log goes; nowhere unless it is set.
+    output: OnceLock<Output>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
 }
@@ -84,9 +88,15 @@ impl Router {
             target: target.to_owned(),
             recorder: Mutex::default(),
             mirrors: Arc::default(),
+            output: OnceLock::new(),
             stop: stop.clone(),
             _stop_on_drop: stop.drop_guard(),
         }))
+    }
+
+    /// Writes an access log from now on. Only the first call counts.
+    pub fn log_to(&self, output: Output) {
+        let _ = self.0.output.set(output);
     }
 
     /// Puts new routes in place.

@@ -12,7 +12,10 @@ mod metrics;
 mod replicas;
 mod source;
 
-pub use source::{IDLE_MILLICORES, MILLICORES_PER_REQUEST_PER_SECOND, MetricSource, NoMetrics, cpu_millicores};
+pub use source::{
+    IDLE_MEMORY_BYTES, IDLE_MILLICORES, MILLICORES_PER_REQUEST_PER_SECOND, MetricSource, NoMetrics, WINDOW_SECONDS,
+    cpu_millicores,
+};
 
 use super::client::{Client, add_all};
 use super::events::Recorder;

@@ -8,6 +8,12 @@ pub const IDLE_MILLICORES: f64 = 2.0;
 /// Millicores for each request per second: half a millisecond of processor time for one small answer, logging included.
 pub const MILLICORES_PER_REQUEST_PER_SECOND: f64 = 0.5;
 
+/// What every container is said to hold in memory, idle or not: about what podinfo does. **Simulated**, and nothing scales by it.
+pub const IDLE_MEMORY_BYTES: u64 = 20 << 20;
+
+/// The time that [`MetricSource::requests_per_second`] looks back on, in seconds.
+pub const WINDOW_SECONDS: u64 = 30;
+
 /// **Simulated**: no process of the embedded lab has a processor of its own, so its use is estimated from the requests
 /// it serves, as a straight line. Real podinfo has the same shape and other numbers.
 #[must_use]

@@ -8,6 +8,7 @@ use super::probe::{Probe, Tally};
 use super::table::Place;
 use super::worker::Worker;
 use crate::model::duration;
+use crate::sys::output::Output;
 use crate::workload::events::Kind;
 use crate::workload::json::{list, text, texts};
 use crate::workload::runtime::{ContainerPort, ContainerSpec, Process};
@@ -154,6 +155,8 @@ impl Worker {
         self.pause(self.node.timing.start).await;
         let name = container.name.clone();
         let ports: Vec<u16> = container.ports.iter().map(|it| it.port).collect();
+        let output = container.output.clone();
+        self.node.pods.print_to(&self.place(&name, &self.ip()), output.clone());
         self.event(at, Kind::Normal, "Created", &format!("Created container: {name}"));
         match self.node.runtime.start(container) {
             Ok(process) => {
@@ -164,6 +167,8 @@ impl Worker {
             }
             Err(error) => {
                 self.event(at, Kind::Warning, "Failed", &format!("Error: {error}"));
+                output.line(|| &error.message);
+                output.close();
                 let (message, finished) = (error.message, self.now());
                 Err(Ended { exit_code: error.exit_code, reason: "StartError", message, started: None, finished })
             }
@@ -203,6 +208,7 @@ impl Worker {
             env,
             ports: list(spec, "/ports").iter().filter_map(port).collect(),
             files: env::mounts(spec, volumes),
+            output: Output::kept(self.node.clock),
         })
     }
 

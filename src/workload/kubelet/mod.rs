@@ -15,11 +15,13 @@ mod container;
 mod env;
 mod node;
 mod probe;
+mod serve;
 mod stop;
 mod table;
 mod worker;
 
 pub use node::{NODE_IP, NODE_NAME};
+pub use serve::Containers;
 pub use table::Pods;
 
 pub(super) use node::Node;

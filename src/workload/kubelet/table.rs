@@ -1,5 +1,6 @@
 //! Which process stands behind which pod.
 
+use crate::sys::output::Output;
 use crate::workload::runtime::Process;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ struct Running {
     containers: BTreeMap<String, Arc<dyn Process>>,
     /// Declared container ports, and which container declares them.
     ports: BTreeMap<u16, String>,
+    /// What each container prints now, and what it printed in its run before.
+    outputs: BTreeMap<String, (Output, Option<Output>)>,
     /// The container that answers on ports that none declares: the first one started.
     first: String,
 }
@@ -92,10 +95,43 @@ impl Pods {
         running.containers.insert(at.container.to_owned(), process);
     }
 
+    /// The container's process prints to `output` from now on; what the one before it printed is kept, and nothing older.
+    pub(super) fn print_to(&self, at: &Place<'_>, output: Output) {
+        let mut table = self.lock();
+        let pods = table.by_name.entry(at.namespace.to_owned()).or_default();
+        let outputs = &mut pods.entry(at.pod.to_owned()).or_default().outputs;
+        let before = outputs.remove(at.container).map(|(now, _)| now);
+        outputs.insert(at.container.to_owned(), (output, before));
+    }
+
+    /// What a container prints, or printed in its run before; None when there was none.
+    pub(super) fn output(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<Output> {
+        let table = self.lock();
+        let (now, before) = table.by_name.get(namespace)?.get(pod)?.outputs.get(container)?;
+        if previous { before.clone() } else { Some(now.clone()) }
+    }
+
+    /// The process of a container, or none when it does not run now.
+    #[must_use]
+    pub fn of_container(&self, namespace: &str, pod: &str, container: &str) -> Option<Arc<dyn Process>> {
+        self.lock().by_name.get(namespace)?.get(pod)?.containers.get(container).cloned()
+    }
+
+    /// The names of a pod's containers that run now.
+    #[must_use]
+    pub fn containers(&self, namespace: &str, pod: &str) -> Vec<String> {
+        let table = self.lock();
+        let running = table.by_name.get(namespace).and_then(|it| it.get(pod));
+        running.into_iter().flat_map(|it| it.containers.keys().cloned()).collect()
+    }
+
     /// The container ended; its pod keeps its place.
     pub(super) fn remove_container(&self, at: &Place<'_>) {
         let mut table = self.lock();
         if let Some(running) = table.by_name.get_mut(at.namespace).and_then(|pods| pods.get_mut(at.pod)) {
+            if let Some((output, _)) = running.outputs.get(at.container) {
+                output.close();
+            }
             running.containers.remove(at.container);
         }
     }
@@ -109,6 +145,8 @@ impl Pods {
             table.by_name.remove(namespace);
         }
         if let Some(running) = gone {
+            // Who still follows its output has seen all of it.
+            running.outputs.values().for_each(|(output, _)| output.close());
             table.by_ip.remove(&running.ip);
         }
     }

@@ -88,7 +88,7 @@ async fn every_answer_is_the_real_load_testers() {
         vec![format!("-port={port}"), "-log-level=error".to_owned(), "-namespace-regexp=^(test|)$".to_owned()]
     };
     let theirs = program::start(&program, &args(port), port).await;
-    let spec = LoadTesterSpec { args: args(8080), pod: "loadtester-1".to_owned() };
+    let spec = LoadTesterSpec { args: args(8080), pod: "loadtester-1".to_owned(), ..LoadTesterSpec::default() };
     let tester = LoadTester::start(spec, Arc::new(Nobody), Clock::wall()).unwrap();
     for (method, path, body) in cases() {
         let expected =

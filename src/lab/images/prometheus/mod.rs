@@ -15,6 +15,7 @@ use super::part::{Part, refused};
 use crate::metrics::{Database, api};
 use crate::sys::clock::Clock;
 use crate::sys::http::{HttpError, Request, Response};
+use crate::sys::output::Output;
 use crate::workload::runtime::{ContainerSpec, Process, StartError};
 use axum::body::{Body, to_bytes};
 use files::Loaded;
@@ -32,6 +33,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const EXIT_BAD_CONFIG: i32 = 2;
 
 pub(crate) fn start(parts: &Parts, container: &ContainerSpec) -> Result<Arc<dyn Process>, StartError> {
+    let say = |message: &str| log(&container.output, "INFO", message);
+    say("Starting Prometheus Server");
     let bad = |message: String| StartError { exit_code: EXIT_BAD_CONFIG, message };
     let flags = flags::read(&container.args).map_err(bad)?;
     let loaded = Loaded::read(&container.files, &flags.config_file).map_err(bad)?;
@@ -43,11 +46,20 @@ pub(crate) fn start(parts: &Parts, container: &ContainerSpec) -> Result<Arc<dyn 
     tokio::spawn(async move { ends.run_until_cancelled(scraping).await });
     let (ends, evaluating) = (stopped.clone(), evaluate(parts.database.clone(), parts.clock));
     tokio::spawn(async move { ends.run_until_cancelled(evaluating).await });
+    say("Server is ready to receive web requests.");
     let router = api::with_host(parts.database.clone(), Arc::new(running), flags.settings);
     Ok(Part::new(
         Arc::new(move |port, request| if port == PORT { answer(router.clone(), request) } else { refused(port) }),
         stopped,
     ))
+}
+
+/// A line as Prometheus writes it; `source` names this station.
+fn log(output: &Output, level: &str, message: &str) {
+    if let Some(now) = output.now() {
+        let at = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+        output.line(|| format!("time={at} level={level} source=coalmine/metrics msg={message:?}"));
+    }
 }
 
 async fn evaluate(database: Database, clock: Clock) {
