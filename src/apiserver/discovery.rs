@@ -1,6 +1,6 @@
 //! What the server has: groups, versions, kinds; health and version.
 
-use super::http::Document;
+use super::http::{Document, PARTS, Resource, served};
 use super::kinds::{Kind, Version};
 use super::server::Server;
 use serde_json::{Value, json};
@@ -12,13 +12,13 @@ pub const GIT_VERSION: &str = "v1.34.3";
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const PART_VERBS: [&str; 3] = ["get", "patch", "update"];
-const PROXY_VERBS: [&str; 5] = ["create", "delete", "get", "patch", "update"];
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// The document at a path that is not an object's; None if there is none.
 pub fn answer(server: &Server, path: &str, accept: &str) -> Option<Document> {
     let path = path.trim_end_matches('/');
     let kinds = server.kinds();
+    let view = View { kinds: &kinds, others: served(server).collect() };
     let wants_aggregated = accept.split(',').any(|it| {
         let it = it.replace(' ', "");
         it.contains("g=apidiscovery.k8s.io") && it.contains("v=v2;") || it.ends_with("v=v2")
@@ -29,13 +29,13 @@ pub fn answer(server: &Server, path: &str, accept: &str) -> Option<Document> {
             return Some(Document { media: "text/plain; charset=utf-8", text: "ok".to_owned() });
         }
         ["version"] => version(),
-        ["api"] if wants_aggregated => return Some(aggregated(&kinds, true)),
-        ["apis"] if wants_aggregated => return Some(aggregated(&kinds, false)),
+        ["api"] if wants_aggregated => return Some(aggregated(&view, true)),
+        ["apis"] if wants_aggregated => return Some(aggregated(&view, false)),
         ["api"] => json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [] }),
-        ["apis"] => json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups(&kinds) }),
-        ["apis", group] => group_document(&kinds, group)?,
-        ["api", version] => resources(&kinds, "", version)?,
-        ["apis", group, version] => resources(&kinds, group, version)?,
+        ["apis"] => json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups(&view) }),
+        ["apis", group] => group_document(&view, group)?,
+        ["api", version] => resources(&view, "", version)?,
+        ["apis", group, version] => resources(&view, group, version)?,
         [] | [""] => {
             json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] })
         }
@@ -52,15 +52,27 @@ fn version() -> Value {
     })
 }
 
+/// What there is: kinds that are kept, and resources that are not.
+struct View<'a> {
+    kinds: &'a [Arc<Kind>],
+    others: Vec<&'static Resource>,
+}
+
 /// The versions that each group serves, preferred first.
-fn versions_of(kinds: &[Arc<Kind>]) -> BTreeMap<&str, Vec<&str>> {
+fn versions_of<'a>(view: &View<'a>) -> BTreeMap<&'a str, Vec<&'a str>> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for kind in kinds {
+    for kind in view.kinds {
         let versions = groups.entry(&kind.group).or_default();
         for version in kind.versions.iter().filter(|it| it.served) {
             if !versions.contains(&version.name.as_str()) {
                 versions.push(&version.name);
             }
+        }
+    }
+    for other in &view.others {
+        let versions = groups.entry(other.group).or_default();
+        if !versions.contains(&other.version) {
+            versions.push(other.version);
         }
     }
     groups.retain(|_, versions| !versions.is_empty());
@@ -73,13 +85,13 @@ fn group_value(name: &str, versions: &[&str]) -> Value {
     json!({ "name": name, "preferredVersion": all.first(), "versions": all })
 }
 
-fn groups(kinds: &[Arc<Kind>]) -> Vec<Value> {
-    let named = versions_of(kinds).into_iter().filter(|(name, _)| !name.is_empty());
+fn groups(view: &View<'_>) -> Vec<Value> {
+    let named = versions_of(view).into_iter().filter(|(name, _)| !name.is_empty());
     named.map(|(name, versions)| group_value(name, &versions)).collect()
 }
 
-fn group_document(kinds: &[Arc<Kind>], group: &str) -> Option<Value> {
-    let versions = versions_of(kinds).remove(group).filter(|_| !group.is_empty())?;
+fn group_document(view: &View<'_>, group: &str) -> Option<Value> {
+    let versions = versions_of(view).remove(group).filter(|_| !group.is_empty())?;
     let mut value = json!({ "kind": "APIGroup", "apiVersion": "v1" });
     for (key, part) in group_value(group, &versions).as_object()? {
         value[key] = part.clone();
@@ -91,9 +103,9 @@ fn group_document(kinds: &[Arc<Kind>], group: &str) -> Option<Value> {
 fn parts(kind: &Kind, version: &Version) -> Vec<(&'static str, Value, &'static [&'static str])> {
     let own = json!({ "group": kind.group, "version": version.name, "kind": kind.kind });
     let mut found: Vec<(&str, Value, &'static [&str])> = Vec::new();
-    if matches!(kind.key.as_str(), "pods" | "services") {
-        let options = json!({ "group": "", "version": "v1", "kind": if kind.key == "pods" { "PodProxyOptions" } else { "ServiceProxyOptions" } });
-        found.push(("proxy", options, &PROXY_VERBS));
+    for part in PARTS.iter().filter(|it| it.of == kind.key) {
+        let (group, version, name) = part.shown;
+        found.push((part.name, json!({ "group": group, "version": version, "kind": name }), part.verbs));
     }
     if version.scale.is_some() {
         found.push(("scale", json!({ "group": "autoscaling", "version": "v1", "kind": "Scale" }), &PART_VERBS));
@@ -104,9 +116,9 @@ fn parts(kind: &Kind, version: &Version) -> Vec<(&'static str, Value, &'static [
     found
 }
 
-fn resources(kinds: &[Arc<Kind>], group: &str, version: &str) -> Option<Value> {
+fn resources(view: &View<'_>, group: &str, version: &str) -> Option<Value> {
     let mut list = Vec::new();
-    for kind in kinds.iter().filter(|it| it.group == group) {
+    for kind in view.kinds.iter().filter(|it| it.group == group) {
         let Some(served) = kind.version(version) else { continue };
         let mut value = json!({
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": VERBS
@@ -130,25 +142,35 @@ fn resources(kinds: &[Arc<Kind>], group: &str, version: &str) -> Option<Value> {
             list.push(value);
         }
     }
+    for other in of_group(view, group, version) {
+        list.push(json!({
+            "name": other.plural, "singularName": other.singular, "namespaced": other.namespaced, "kind": other.kind,
+            "verbs": other.verbs
+        }));
+    }
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     (!list.is_empty()).then(
         || json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list }),
     )
 }
 
+fn of_group<'a>(view: &'a View<'_>, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Resource> {
+    view.others.iter().copied().filter(move |it| it.group == group && it.version == version)
+}
+
 /// Aggregated discovery: everything in one document, which spares clients one request per group.
-fn aggregated(kinds: &[Arc<Kind>], core: bool) -> Document {
+fn aggregated(view: &View<'_>, core: bool) -> Document {
     let mut items = Vec::new();
-    for (group, versions) in versions_of(kinds) {
+    for (group, versions) in versions_of(view) {
         if group.is_empty() != core {
             continue;
         }
         let shown: Vec<_> = versions
             .iter()
             .map(|version| {
-                let of_version = kinds.iter().filter(|it| it.group == group);
-                let resources: Vec<_> =
-                    of_version.filter_map(|it| it.version(version).map(|served| discovered(it, served))).collect();
+                let kept = view.kinds.iter().filter(|it| it.group == group);
+                let kept = kept.filter_map(|it| it.version(version).map(|served| discovered(it, served)));
+                let resources: Vec<_> = kept.chain(of_group(view, group, version).map(other)).collect();
                 json!({ "version": version, "resources": resources, "freshness": "Current" })
             })
             .collect();
@@ -182,4 +204,13 @@ fn discovered(kind: &Kind, version: &Version) -> Value {
         value["subresources"] = json!(parts);
     }
     value
+}
+
+fn other(other: &Resource) -> Value {
+    let scope = if other.namespaced { "Namespaced" } else { "Cluster" };
+    json!({
+        "resource": other.plural,
+        "responseKind": { "group": other.group, "version": other.version, "kind": other.kind },
+        "scope": scope, "singularResource": other.singular, "verbs": other.verbs
+    })
 }

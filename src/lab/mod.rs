@@ -10,8 +10,8 @@ mod gateway;
 mod images;
 mod manifests;
 mod network;
-mod remote;
 mod node;
+mod remote;
 mod serve;
 mod up;
 

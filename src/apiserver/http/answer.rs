@@ -94,6 +94,13 @@ pub enum Answer {
     Raw(Response),
 }
 
+impl Answer {
+    /// A value that is no object of a kind that is kept.
+    pub fn value(code: StatusCode, value: &Value) -> Self {
+        Self::Raw(respond(code, "application/json", value.to_string()))
+    }
+}
+
 /// A text with its media type.
 pub struct Document {
     pub media: &'static str,
@@ -102,13 +109,13 @@ pub struct Document {
 
 /// A text with the headers that it was given.
 #[derive(Debug)]
-pub struct Page {
+pub struct Reply {
     code: StatusCode,
     headers: Vec<(&'static str, String)>,
     text: String,
 }
 
-impl Page {
+impl Reply {
     pub fn ok(media: &str, text: String) -> Self {
         Self { code: StatusCode::OK, headers: vec![("content-type", media.to_owned())], text }
     }
@@ -121,7 +128,7 @@ impl Page {
         Self::empty(StatusCode::MOVED_PERMANENTLY).with("location", to)
     }
 
-    /// The same page with one more header.
+    /// The same reply with one more header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));

@@ -9,11 +9,14 @@ mod proxy;
 mod query;
 mod resource;
 mod twice;
+mod virtuals;
 
-pub use answer::{Document, Include, Page, Shown, refusal};
+pub use answer::{Document, Include, Page, Reply, Shown, refusal};
 pub use path::{Address, At, read as read_path};
 pub use query::is_true;
+pub use virtuals::{PARTS, RESOURCES, Resource, served};
 
+use super::rbac::Subject;
 use super::server::Server;
 use super::status::Status;
 use super::{discovery, openapi};
@@ -37,6 +40,8 @@ struct Call {
     body: Body,
     /// The connection, for protocols other than HTTP; None in process.
     upgrade: Option<OnUpgrade>,
+    /// Who asks; None: the lab itself.
+    user: Option<Subject>,
 }
 
 impl Call {
@@ -83,7 +88,7 @@ async fn handle(State(server): State<Server>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let upgrade = parts.extensions.remove();
     let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let call = Call { method: parts.method, headers: parts.headers, query, body, upgrade };
+    let call = Call { method: parts.method, headers: parts.headers, query, body, upgrade, user: None };
     let address = path::read(parts.uri.path());
     let accept = answer::accepted(call.header(&http::header::ACCEPT));
     match respond(&server, address, call, parts.uri.query()).await {
@@ -97,6 +102,7 @@ async fn respond(server: &Server, address: Address, call: Call, query: Option<&s
         Address::Resource(at) => match at.subresource.as_deref() {
             Some("proxy") => proxy::forward(server, &at, call, query).await,
             _ if pods::is_here(&at) => pods::call(server, &at, call, query),
+            _ if virtuals::is_here(server, &at) => virtuals::call(server, &at, call).await,
             _ => resource::call(server, at, call).await,
         },
         Address::Other(path) if path.starts_with("/openapi/") => {

@@ -169,10 +169,10 @@ impl Visit {
 
     async fn delete_options(&self, call: Call) -> Result<(Call, Value), Status> {
         let media = body::media_type(&call);
-        let Call { method, headers, query, body, upgrade } = call;
+        let Call { method, headers, query, body, upgrade, user } = call;
         let bytes = body::read(body).await?;
         let value = if bytes.is_empty() { Value::Null } else { body::object(&bytes, &media, "DeleteOptions")?.0 };
-        Ok((Call { method, headers, query, body: axum::body::Body::empty(), upgrade }, value))
+        Ok((Call { method, headers, query, body: axum::body::Body::empty(), upgrade, user }, value))
     }
 
     async fn delete(self, call: Call) -> Result<Answer, Status> {

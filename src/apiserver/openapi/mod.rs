@@ -13,7 +13,7 @@ mod paths;
 mod types;
 mod v2;
 
-use super::http::{Asked, Page};
+use super::http::{Asked, Reply};
 use super::kinds::{Kind, resource};
 use super::server::Server;
 use http::StatusCode;
@@ -57,37 +57,37 @@ fn same(left: &[Arc<Kind>], right: &[Arc<Kind>]) -> bool {
     left.len() == right.len() && left.iter().zip(right).all(|(left, right)| Arc::ptr_eq(left, right))
 }
 
-/// The page at a path below `/openapi`; None if there is none. `hash` is the digest that the client expects.
-pub fn answer(server: &Server, parts: &[&str], asked: &Asked<'_>) -> Option<Page> {
+/// The reply at a path below `/openapi`; None if there is none. `hash` is the digest that the client expects.
+pub fn answer(server: &Server, parts: &[&str], asked: &Asked<'_>) -> Option<Reply> {
     let groups = groups(server.kinds());
     let (address, printed) = match parts {
         ["v2"] => ("v2".to_owned(), whole(server, &groups)),
-        ["v3"] => return Some(Page::ok("text/plain; charset=utf-8", index(server, &groups))),
+        ["v3"] => return Some(Reply::ok("text/plain; charset=utf-8", index(server, &groups))),
         ["v3", rest @ ..] => {
             let address = rest.join("/");
-            let Some(kinds) = groups.get(&address) else { return Some(Page::empty(StatusCode::NOT_FOUND)) };
+            let Some(kinds) = groups.get(&address) else { return Some(Reply::empty(StatusCode::NOT_FOUND)) };
             let printed = of_group(server, &address, kinds);
             (address, printed)
         }
         _ => return None,
     };
     if !asked.takes(JSON) {
-        return Some(Page::empty(StatusCode::NOT_ACCEPTABLE));
+        return Some(Reply::empty(StatusCode::NOT_ACCEPTABLE));
     }
     let wrong_digest = !asked.query("hash").is_empty() && asked.query("hash") != printed.digest;
     if wrong_digest && address != "v2" {
-        return Some(Page::moved(format!("/openapi/v3/{address}?hash={}", printed.digest)));
+        return Some(Reply::moved(format!("/openapi/v3/{address}?hash={}", printed.digest)));
     }
     let etag = format!("\"{}\"", printed.digest);
     if asked.header("if-none-match") == etag {
-        return Some(Page::empty(StatusCode::NOT_MODIFIED).with("etag", etag));
+        return Some(Reply::empty(StatusCode::NOT_MODIFIED).with("etag", etag));
     }
-    let mut page = Page::ok(JSON, printed.text.clone()).with("etag", etag).with("vary", "Accept".to_owned());
+    let mut reply = Reply::ok(JSON, printed.text.clone()).with("etag", etag).with("vary", "Accept".to_owned());
     if !asked.query("hash").is_empty() {
         // The address names the content, so it can be kept.
-        page = page.with("cache-control", "public, immutable".to_owned());
+        reply = reply.with("cache-control", "public, immutable".to_owned());
     }
-    Some(page)
+    Some(reply)
 }
 
 /// The kinds of each group version, by its address.
