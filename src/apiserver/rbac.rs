@@ -87,10 +87,8 @@ fn bootstrap(subject: &Subject) -> Vec<Granted> {
     add("system:public-info-viewer", json!({ "verbs": ["get"], "nonResourceURLs": health }));
     if group == AUTHENTICATED {
         let paths = ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"];
-        add(
-            "system:discovery",
-            json!({ "verbs": ["get"], "nonResourceURLs": [&paths[..4], &health[..2], &paths[4..], &health[2..]].concat() }),
-        );
+        let paths = [&paths[..4], &health[..2], &paths[4..], &health[2..]].concat();
+        add("system:discovery", json!({ "verbs": ["get"], "nonResourceURLs": paths }));
     }
     granted
 }

@@ -20,6 +20,7 @@ pub enum Reason {
     ServiceUnavailable,
     Timeout,
     Unauthorized,
+    TooManyRequests,
     /// A code without a reason of its own (502 of the proxy).
     Unknown,
     UnsupportedMediaType,
@@ -44,6 +45,7 @@ impl Reason {
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::Timeout => "Timeout",
             Self::Unauthorized => "Unauthorized",
+            Self::TooManyRequests => "TooManyRequests",
             Self::Unknown => "",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
         }
@@ -66,6 +68,8 @@ pub struct Details {
     /// The plural of the resource, or the kind for `Invalid`; so does the real server.
     pub kind: String,
     pub causes: Vec<Cause>,
+    /// How long the client should wait before it tries again.
+    pub retry_after_seconds: Option<u64>,
 }
 
 /// A refusal.
@@ -162,7 +166,8 @@ impl Status {
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
-        let details = Details { name: name.to_owned(), group: group.to_owned(), kind: kind.to_owned(), causes: vec![] };
+        let details =
+            Details { name: name.to_owned(), group: group.to_owned(), kind: kind.to_owned(), ..Details::default() };
         self.details = Some(Box::new(details));
         self
     }
@@ -244,6 +249,13 @@ impl Status {
         self
     }
 
+    /// Not now: the client may try again.
+    pub fn too_many_requests(message: &str, retry_after_seconds: u64) -> Self {
+        let mut status = Self::new(429, Reason::TooManyRequests, message);
+        status.details.get_or_insert_default().retry_after_seconds = Some(retry_after_seconds);
+        status
+    }
+
     /// The address is there, the method is not.
     pub fn method_forbidden() -> Self {
         let message = "the server does not allow this method on the requested resource";
@@ -277,6 +289,9 @@ impl Details {
         if !self.causes.is_empty() {
             let cause = |it: &Cause| json!({ "reason": it.reason, "message": it.message, "field": it.field });
             value["causes"] = self.causes.iter().map(cause).collect();
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            value["retryAfterSeconds"] = json!(seconds);
         }
         value
     }

@@ -4,7 +4,9 @@ use super::upgrade::Socket;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 /// The client says on this channel that it closes another one (`v5.channel.k8s.io`).
 const CLOSE: u8 = 255;
@@ -28,6 +30,11 @@ pub(super) fn split(socket: Socket) -> (Writer, Reader) {
     (Writer(sink), Reader(stream))
 }
 
+/// The end of a connection that has done what it was for; clients take one without a code for a fault.
+pub(super) fn goodbye() -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::from_static("") }))
+}
+
 impl Writer {
     pub(super) async fn send(&mut self, channel: u8, data: &[u8]) -> Result<(), Gone> {
         let mut message = BytesMut::with_capacity(data.len() + 1);
@@ -38,6 +45,7 @@ impl Writer {
 
     /// Says goodbye. The client may be gone already.
     pub(super) async fn close(mut self) {
+        let _ = self.0.send(goodbye()).await;
         let _ = self.0.close().await;
     }
 }

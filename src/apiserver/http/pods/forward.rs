@@ -155,6 +155,7 @@ async fn tunnel(socket: Socket, pod: Pod) {
                 return;
             }
         }
+        let _ = sink.send(channels::goodbye()).await;
         let _ = sink.close().await;
     };
     tokio::select! {

@@ -219,6 +219,8 @@ impl FrameWriter {
             self.begun = true;
         }
         body.extend(stored_block(&0_u32.to_be_bytes()));
+        // An empty block is a flush: without one Go's reader waits for the next block before it gives what it has.
+        body.extend(stored_block(&[]));
         control(SYN_REPLY, 0, &body)
     }
 }
