@@ -3,12 +3,13 @@
 //!
 //! The users are those of a new cluster: whoever brings the token is its administrator; whoever brings nothing is
 //! `system:anonymous`; whoever brings something wrong is refused with 401. The administrator may do all; others may what
-//! the roles `system:public-info-viewer`, `system:discovery` and `system:basic-user` give them, and get 403 for the rest.
-//! Roles and RoleBindings are kept as objects and not looked at.
+//! the roles `system:public-info-viewer`, `system:discovery` and `system:basic-user` and those that are stored and bound
+//! ([`rbac`]) give them, and get 403 for the rest.
 
-use super::Server;
+use super::api::Api;
 use super::http::{self as face, Address, At};
 use super::status::{Reason, Status};
+use super::{Server, rbac};
 use ::http::header::AUTHORIZATION;
 use ::http::{HeaderMap, HeaderName, Method};
 use axum::Router;
@@ -162,12 +163,14 @@ impl Asked {
 #[derive(Clone)]
 struct Door {
     token: Arc<[u8; 32]>,
+    /// Where the roles are.
+    api: Api,
 }
 
 impl Server {
     /// The whole HTTP API for those outside: who brings `token` as a bearer token is the administrator.
     pub fn guarded_router(&self, token: &str) -> Router {
-        let door = Door { token: Arc::new(Sha256::digest(token).into()) };
+        let door = Door { token: Arc::new(Sha256::digest(token).into()), api: self.api() };
         self.router().layer(from_fn_with_state(door, enter))
     }
 }
@@ -188,7 +191,8 @@ impl Door {
         let user = self.authenticate(request.headers())?;
         let user = impersonated(user, request.headers())?;
         let asked = Asked::of(request.method(), request.uri().path(), request.uri().query().unwrap_or_default());
-        if user.may(&asked) { Ok(user) } else { Err(asked.forbidden_to(&user)) }
+        let permitted = user.may(&asked) || rbac::allowed(&self.api, &user, &asked).is_some();
+        if permitted { Ok(user) } else { Err(asked.forbidden_to(&user)) }
     }
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<User, Status> {

@@ -3,8 +3,8 @@
 //! The roles that a real cluster begins with are not stored here. Of them count: the group `system:masters`, which may do
 //! all, the ClusterRole `cluster-admin` in bindings, and what every user may know about the server and about themselves.
 
+use super::access::{Asked, User};
 use super::api::Api;
-use super::kinds::resource;
 use super::options::ListOptions;
 use super::selector::label::LabelSelector;
 use serde_json::{Value, json};
@@ -13,22 +13,6 @@ use std::sync::Arc;
 const MASTERS: &str = "system:masters";
 const AUTHENTICATED: &str = "system:authenticated";
 
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    pub name: String,
-    pub groups: Vec<String>,
-}
-
-/// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Objects. Empty texts: no subresource, all namespaces or none, no name.
-    Resource { verb: String, group: String, resource: String, subresource: String, namespace: String, name: String },
-    /// A path that is no object's.
-    Path { verb: String, path: String },
-}
-
 /// A rule, and where it comes from: `ClusterRoleBinding "x" of ClusterRole "y" to User "z"`.
 struct Granted {
     rule: Value,
@@ -36,22 +20,22 @@ struct Granted {
 }
 
 /// Whether it is allowed, and by what; an empty reason for those who may do all.
-pub fn allowed(api: &Api, subject: &Subject, action: &Action) -> Option<String> {
-    if subject.groups.iter().any(|it| it == MASTERS) {
+pub fn allowed(api: &Api, user: &User, asked: &Asked) -> Option<String> {
+    if user.groups.iter().any(|it| it == MASTERS) {
         return Some(String::new());
     }
-    let namespace = match action {
-        Action::Resource { namespace, .. } => namespace.as_str(),
-        Action::Path { .. } => "",
+    let namespace = match asked {
+        Asked::Resource { namespace, .. } => namespace.as_str(),
+        Asked::Path { .. } => "",
     };
-    let found = granted(api, subject, namespace).into_iter().find(|it| covers(&it.rule, action));
+    let found = granted(api, user, namespace).into_iter().find(|it| covers(&it.rule, asked));
     found.map(|it| format!("RBAC: allowed by {}", it.by))
 }
 
 /// What somebody may do in a namespace: rules about objects, and rules about paths.
-pub fn rules(api: &Api, subject: &Subject, namespace: &str) -> (Vec<Value>, Vec<Value>) {
-    let mut all: Vec<Value> = granted(api, subject, namespace).into_iter().map(|it| it.rule).collect();
-    if subject.groups.iter().any(|it| it == MASTERS) {
+pub fn rules(api: &Api, user: &User, namespace: &str) -> (Vec<Value>, Vec<Value>) {
+    let mut all: Vec<Value> = granted(api, user, namespace).into_iter().map(|it| it.rule).collect();
+    if user.groups.iter().any(|it| it == MASTERS) {
         all.splice(0..0, everything());
     }
     all.into_iter().partition(|it| it.get("nonResourceURLs").is_none())
@@ -65,8 +49,8 @@ fn everything() -> [Value; 2] {
 }
 
 /// What every cluster grants from the start, to everybody or to those whom it knows.
-fn bootstrap(subject: &Subject) -> Vec<Granted> {
-    let group = subject.groups.iter().find(|it| matches!(it.as_str(), AUTHENTICATED | "system:unauthenticated"));
+fn bootstrap(user: &User) -> Vec<Granted> {
+    let group = user.groups.iter().find(|it| matches!(it.as_str(), AUTHENTICATED | "system:unauthenticated"));
     let Some(group) = group else { return Vec::new() };
     let by = |role: &str| format!("ClusterRoleBinding \"{role}\" of ClusterRole \"{role}\" to Group \"{group}\"");
     let mut granted = Vec::new();
@@ -94,12 +78,11 @@ fn bootstrap(subject: &Subject) -> Vec<Granted> {
 }
 
 /// All rules that hold for somebody in a namespace; of bindings of the whole cluster first.
-fn granted(api: &Api, subject: &Subject, namespace: &str) -> Vec<Granted> {
-    let mut granted = bootstrap(subject);
+fn granted(api: &Api, user: &User, namespace: &str) -> Vec<Granted> {
+    let mut granted = bootstrap(user);
     let mut add = |binding: &Value, title: String| {
         let subjects = binding.get("subjects").and_then(Value::as_array).into_iter().flatten();
-        let Some(whom) = subjects.filter_map(|it| names(it, subject, text(binding, "/metadata/namespace"))).next()
-        else {
+        let Some(whom) = subjects.filter_map(|it| names(it, user, text(binding, "/metadata/namespace"))).next() else {
             return;
         };
         let (kind, role) = (text(binding, "/roleRef/kind"), text(binding, "/roleRef/name"));
@@ -127,15 +110,15 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 /// How a binding's subject is called, if it is the one who asks.
-fn names(bound: &Value, subject: &Subject, home: &str) -> Option<String> {
+fn names(bound: &Value, user: &User, home: &str) -> Option<String> {
     let name = text(bound, "/name");
     match text(bound, "/kind") {
-        "User" if name == subject.name => Some(format!("User \"{name}\"")),
-        "Group" if subject.groups.iter().any(|it| it == name) => Some(format!("Group \"{name}\"")),
+        "User" if name == user.name => Some(format!("User \"{name}\"")),
+        "Group" if user.groups.iter().any(|it| it == name) => Some(format!("Group \"{name}\"")),
         "ServiceAccount" => {
             let namespace = Some(text(bound, "/namespace")).filter(|it| !it.is_empty()).unwrap_or(home);
-            let user = format!("system:serviceaccount:{namespace}:{name}");
-            (user == subject.name).then(|| format!("ServiceAccount \"{name}/{namespace}\""))
+            let account = format!("system:serviceaccount:{namespace}:{name}");
+            (account == user.name).then(|| format!("ServiceAccount \"{name}/{namespace}\""))
         }
         _ => None,
     }
@@ -168,11 +151,11 @@ fn selected(api: &Api, selectors: &[Value]) -> Vec<Arc<Value>> {
     roles
 }
 
-fn covers(rule: &Value, action: &Action) -> bool {
+fn covers(rule: &Value, asked: &Asked) -> bool {
     let lists = |key: &str| rule.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let has = |key: &str, wanted: &str| lists(key).any(|it| it == "*" || it == wanted);
-    match action {
-        Action::Resource { verb, group, resource, subresource, name, .. } => {
+    match asked {
+        Asked::Resource { verb, group, resource, subresource, name, .. } => {
             let whole = if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") };
             let any_of_kind = format!("*/{subresource}");
             let resource_fits =
@@ -180,7 +163,7 @@ fn covers(rule: &Value, action: &Action) -> bool {
             let name_fits = lists("resourceNames").next().is_none() || lists("resourceNames").any(|it| it == name);
             has("verbs", verb) && has("apiGroups", group) && resource_fits && name_fits
         }
-        Action::Path { verb, path } => {
+        Asked::Path { verb, path } => {
             let path_fits = lists("nonResourceURLs")
                 .any(|it| it == path || it.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix)));
             has("verbs", verb) && path_fits
@@ -232,17 +215,17 @@ mod tests {
         server
     }
 
-    fn action(text: &str) -> Action {
+    fn action(text: &str) -> Asked {
         let words: Vec<_> = text.split(' ').collect();
         if let [verb, path] = words[..]
             && path.starts_with('/')
         {
-            return Action::Path { verb: verb.to_owned(), path: path.to_owned() };
+            return Asked::Path { verb: verb.to_owned(), path: path.to_owned() };
         }
         let (resource, group) = words[1].split_once('.').unwrap_or((words[1], ""));
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let at = |index: usize| words.get(index).map_or(String::new(), |it| (*it).to_owned());
-        Action::Resource {
+        Asked::Resource {
             verb: words[0].to_owned(),
             group: group.to_owned(),
             resource: resource.to_owned(),
@@ -257,7 +240,7 @@ mod tests {
         let server = server();
         let known = |name: &str, groups: &[&str]| {
             let groups = groups.iter().chain(&[AUTHENTICATED]).map(|it| (*it).to_owned()).collect();
-            Subject { name: name.to_owned(), groups }
+            User { name: name.to_owned(), groups }
         };
         let (bob, ann) = (known("bob", &[]), known("ann", &["dev"]));
         let (robot, root) = (known("system:serviceaccount:default:robot", &[]), known("root", &[MASTERS]));
@@ -295,11 +278,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn everybody_may_know_the_server_and_themselves() {
         let server = server();
-        let stranger = Subject { name: "eve".to_owned(), groups: vec![AUTHENTICATED.to_owned()] };
+        let stranger = User { name: "eve".to_owned(), groups: vec![AUTHENTICATED.to_owned()] };
         for what in ["get /version", "get /apis/apps/v1", "create selfsubjectreviews.authentication.k8s.io"] {
             assert!(allowed(&server.api(), &stranger, &action(what)).is_some(), "{what}");
         }
-        let nobody = Subject { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] };
+        let nobody = User { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] };
         assert!(allowed(&server.api(), &nobody, &action("get /version")).is_some());
         assert!(allowed(&server.api(), &nobody, &action("get /apis")).is_none());
         let (objects, paths) = rules(&server.api(), &stranger, "default");

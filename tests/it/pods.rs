@@ -2,4 +2,5 @@
 
 mod arms;
 mod conformance;
+mod kubectl;
 mod openapi;

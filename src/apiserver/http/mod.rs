@@ -11,12 +11,12 @@ mod resource;
 mod twice;
 mod virtuals;
 
-pub use answer::{Document, Include, Page, Reply, Shown, refusal};
+pub use answer::{Document, Include, Reply, Shown, refusal};
 pub use path::{Address, At, read as read_path};
 pub use query::is_true;
-pub use virtuals::{PARTS, RESOURCES, Resource, served};
+pub use virtuals::{PARTS, Resource, served};
 
-use super::rbac::Subject;
+use super::access::User;
 use super::server::Server;
 use super::status::Status;
 use super::{discovery, openapi};
@@ -26,7 +26,6 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
-use path::Address;
 use std::collections::BTreeMap;
 
 /// Largest body of a request; the real server's limit is 3 MiB as well.
@@ -41,7 +40,7 @@ struct Call {
     /// The connection, for protocols other than HTTP; None in process.
     upgrade: Option<OnUpgrade>,
     /// Who asks; None: the lab itself.
-    user: Option<Subject>,
+    user: Option<User>,
 }
 
 impl Call {
@@ -86,9 +85,9 @@ impl Server {
 
 async fn handle(State(server): State<Server>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let upgrade = parts.extensions.remove();
+    let (upgrade, user) = (parts.extensions.remove(), parts.extensions.remove());
     let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let call = Call { method: parts.method, headers: parts.headers, query, body, upgrade, user: None };
+    let call = Call { method: parts.method, headers: parts.headers, query, body, upgrade, user };
     let address = path::read(parts.uri.path());
     let accept = answer::accepted(call.header(&http::header::ACCEPT));
     match respond(&server, address, call, parts.uri.query()).await {

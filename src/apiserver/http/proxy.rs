@@ -8,16 +8,23 @@ use crate::apiserver::server::Server;
 use crate::apiserver::status::{Reason, Status};
 use crate::sys::http::HttpError;
 use axum::body::Body;
+use http::Method;
 use http::header::{HOST, HeaderName, TRANSFER_ENCODING};
 use serde_json::Value;
 use std::time::Duration;
 
+/// What the real server carries; it refuses the rest.
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 /// How long the other side may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub async fn forward(server: &Server, at: &At, call: Call, query: Option<&str>) -> Result<Answer, Status> {
     let namespace = at.namespace.as_deref().unwrap_or_default();
     let named = at.name.as_deref().unwrap_or_default();
+    if !METHODS.contains(&call.method) {
+        return Err(Status::method_forbidden());
+    }
     let host = match (at.group.as_str(), at.plural.as_str()) {
         ("", "pods") => pod(server, namespace, named)?,
         ("", "services") => service(server, namespace, named)?,
@@ -34,7 +41,12 @@ pub async fn forward(server: &Server, at: &At, call: Call, query: Option<&str>) 
     for name in [HOST, TRANSFER_ENCODING, HeaderName::from_static("authorization")] {
         request.headers_mut().remove(name);
     }
-    let answer = sender.send(request, PATIENCE).await.map_err(|it| failed(&it))?;
+    let answer = sender.send(request, PATIENCE).await.map_err(|it| match it {
+        HttpError::Refused { .. } if at.plural == "services" => {
+            unreachable(&format!("no endpoints available for service {named:?}"))
+        }
+        it => failed(&it),
+    })?;
     let (mut parts, bytes) = answer.into_parts();
     parts.headers.remove(TRANSFER_ENCODING);
     Ok(Answer::Raw(http::Response::from_parts(parts, Body::from(bytes))))
@@ -56,20 +68,23 @@ fn failed(error: &HttpError) -> Status {
     }
 }
 
-/// `name`, `name:port`, `http:name:port`: the name and the port.
-fn split(named: &str) -> Result<(&str, &str), Status> {
+/// `name`, `name:port`, `http:name:port`: the name and the port. `what` is it: a pod or a service.
+fn split<'a>(what: &str, named: &'a str) -> Result<(&'a str, &'a str), Status> {
     let parts: Vec<_> = named.split(':').collect();
     match parts.as_slice() {
         [name] => Ok((name, "")),
         ["http" | "", name, port] | [name, port] => Ok((name, port)),
-        _ => Err(Status::bad_request(format!("invalid proxy request {named:?}"))),
+        _ => Err(Status::bad_request(format!("invalid {what} request {named:?}"))),
     }
 }
 
 /// `name.namespace.pod:port`; the first port of the first container if none is named.
 fn pod(server: &Server, namespace: &str, named: &str) -> Result<String, Status> {
-    let (name, port) = split(named)?;
+    let (name, port) = split("pod", named)?;
     let pod = server.api().get(resource::PODS, namespace, name)?;
+    if pod.pointer("/status/podIP").and_then(Value::as_str).is_none_or(str::is_empty) {
+        return Err(Status::bad_request("address not allowed"));
+    }
     let ports: Vec<&Value> = pod
         .pointer("/spec/containers")
         .and_then(Value::as_array)
@@ -90,15 +105,12 @@ fn pod(server: &Server, namespace: &str, named: &str) -> Result<String, Status> 
                 .ok_or_else(|| unreachable(&format!("no port {text:?} in pod {name:?}")))?,
         },
     };
-    if pod.pointer("/status/podIP").and_then(Value::as_str).is_none_or(str::is_empty) {
-        return Err(Status::bad_request("address not allowed"));
-    }
     Ok(format!("{name}.{namespace}.pod:{port}"))
 }
 
 /// `name.namespace:port`; the only port if none is named.
 fn service(server: &Server, namespace: &str, named: &str) -> Result<String, Status> {
-    let (name, port) = split(named)?;
+    let (name, port) = split("service", named)?;
     let service = server.api().get(resource::SERVICES, namespace, name)?;
     let ports: Vec<&Value> = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten().collect();
     let number = |it: &&Value| it.get("port").and_then(Value::as_u64);
@@ -110,6 +122,14 @@ fn service(server: &Server, namespace: &str, named: &str) -> Result<String, Stat
         }),
     };
     let found = found.as_ref().and_then(number);
-    let port = found.ok_or_else(|| unreachable(&format!("no service port {port:?} found for service {name:?}")))?;
+    let port = found.ok_or_else(|| {
+        let is_name = port.parse::<u16>().is_err();
+        // A name is looked for among the endpoints, a number among the Service's ports.
+        unreachable(&if is_name {
+            format!("no endpoints available for service {named:?}")
+        } else {
+            format!("no service port {port} found for service {name:?}")
+        })
+    })?;
     Ok(format!("{name}.{namespace}:{port}"))
 }

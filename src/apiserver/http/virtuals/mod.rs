@@ -5,7 +5,7 @@ mod metrics;
 mod reviews;
 mod table;
 
-pub use table::{PARTS, Part, RESOURCES, Resource, served};
+pub use table::{PARTS, Resource, served};
 
 use super::answer::Answer;
 use super::path::At;

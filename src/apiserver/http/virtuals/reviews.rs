@@ -1,8 +1,9 @@
 //! Reviews: who one is, and what one may do. Nothing of them is kept.
 
+use crate::apiserver::access::{Asked, User};
 use crate::apiserver::http::Call;
 use crate::apiserver::http::path::At;
-use crate::apiserver::rbac::{self, Action, Subject};
+use crate::apiserver::rbac;
 use crate::apiserver::server::Server;
 use crate::apiserver::status::{FieldError, Status};
 use crate::sys::clock::rfc3339;
@@ -11,17 +12,14 @@ use serde_json::{Map, Value, json};
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
 /// Who asks. Whoever has come this far without a name is the lab's own.
-pub(super) fn user(call: &Call) -> Subject {
-    call.user.clone().unwrap_or_else(|| Subject {
-        name: "kubernetes-admin".to_owned(),
-        groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()],
-    })
+pub(super) fn user(call: &Call) -> User {
+    call.user.clone().unwrap_or_else(User::admin)
 }
 
 pub(super) fn answer(
     server: &Server,
     at: &At,
-    (user, kind): (&Subject, &str),
+    (user, kind): (&User, &str),
     mut object: Value,
 ) -> Result<Value, Status> {
     let Some(root) = object.as_object_mut() else {
@@ -67,18 +65,18 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn subject(spec: &Value) -> Subject {
+fn subject(spec: &Value) -> User {
     let groups = spec.get("groups").and_then(Value::as_array).into_iter().flatten();
     let groups = groups.filter_map(|it| it.as_str().map(str::to_owned)).collect();
-    Subject { name: text(spec, "user").to_owned(), groups }
+    User { name: text(spec, "user").to_owned(), groups }
 }
 
-fn action(spec: &Value) -> Action {
+fn action(spec: &Value) -> Asked {
     if let Some(asked) = spec.get("nonResourceAttributes").filter(|it| !it.is_null()) {
-        return Action::Path { verb: text(asked, "verb").to_owned(), path: text(asked, "path").to_owned() };
+        return Asked::Path { verb: text(asked, "verb").to_owned(), path: text(asked, "path").to_owned() };
     }
     let asked = |key: &str| spec.get("resourceAttributes").map(|it| text(it, key)).unwrap_or_default().to_owned();
-    Action::Resource {
+    Asked::Resource {
         verb: asked("verb"),
         group: asked("group"),
         resource: asked("resource"),
