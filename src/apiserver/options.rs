@@ -102,7 +102,11 @@ impl TextFaults {
         let mut told = [&self.lines[..], &self.operations[..]].concat();
         let sentence = |path: &str| format!("unknown field \"{path}\"");
         let mut left: Vec<&String> = unknown.iter().collect();
-        for (path, before) in &self.fields {
+        // What lies within an unknown field is not looked at.
+        let within = |path: &str| {
+            unknown.iter().any(|it| path.strip_prefix(it.as_str()).is_some_and(|rest| rest.starts_with(['.', '['])))
+        };
+        for (path, before) in self.fields.iter().filter(|(path, _)| !within(path)) {
             if *before {
                 told.push(format!("duplicate field \"{path}\""));
             } else if let Some(at) = left.iter().position(|it| *it == path) {

@@ -1,4 +1,4 @@
-//! How lists and maps merge, written into the schemas: from the tables by which this server itself merges.
+//! How lists and maps merge and which fields must be there, written into the schemas: from the tables by which this server itself merges.
 
 use super::REF;
 use crate::apiserver::schema::{ListKind, Schema, Shape};
@@ -17,6 +17,13 @@ pub(super) fn mark(schemas: &mut Map<String, Value>, name: &str, own: &Arc<Schem
         let Some(schema) = schemas.get_mut(&name) else { continue };
         if own.atomic {
             schema["x-kubernetes-map-type"] = json!("atomic");
+        }
+        if let (Shape::Object(fields), Some(map)) = (&own.shape, schema.as_object_mut()) {
+            // The bindings count fields that cannot be missing in Rust; the server wants fewer.
+            map.shift_remove("required");
+            if !fields.required.is_empty() {
+                map.insert("required".to_owned(), json!(fields.required));
+            }
         }
         for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
             if let Some(own) = own.field(field) {

@@ -15,6 +15,7 @@ mod v2;
 
 use super::http::{Asked, Reply};
 use super::kinds::{Kind, resource};
+use super::schema::Schema;
 use super::server::Server;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -154,6 +155,7 @@ fn document(server: &Server, address: &str, kinds: &[Arc<Kind>]) -> Value {
     let built_in: Vec<_> =
         kinds.iter().filter(|it| !it.custom).map(|it| (it.api_version_of(version), &*it.kind)).collect();
     let mut schemas = types::schemas(&built_in);
+    marks::mark(&mut schemas, types::OBJECT_META, &Schema::object_meta());
     let mut paths = Map::new();
     for kind in kinds {
         let Some(served) = kind.version(version) else { continue };

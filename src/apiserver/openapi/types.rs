@@ -44,6 +44,9 @@ types! {
     "apiextensions.k8s.io/v1" => apiextensions: CustomResourceDefinition;
 }
 
+/// What the metadata of every object is.
+pub(super) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
 /// What the bindings leave out: values that a field can have, and its default.
 static VALUES: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     let lines = include_str!("values.facts").lines().filter(|it| !it.starts_with('#'));
@@ -117,8 +120,9 @@ fn add_values(name: &str, schema: &mut Value) {
             let described = property["description"].as_str().unwrap_or_default();
             let listed: String = values.iter().map(|it| format!("\n - `\"{it}\"`")).collect();
             property["description"] = json!(format!("{described}\n\nPossible enum values:{listed}"));
-            match property.get_mut("items") {
-                Some(items) => items["enum"] = json!(values),
+            let below = ["items", "additionalProperties"].into_iter().find(|it| property.get(it).is_some());
+            match below {
+                Some(below) => property[below]["enum"] = json!(values),
                 None => property["enum"] = json!(values),
             }
         }

@@ -54,7 +54,12 @@ const CASES: &[Case] = &[
     ),
     Case("logs -n test deploy/podinfo -c nobody", "", 1, &["container nobody is not valid for pod podinfo-"]),
     Case("logs -n test missing", "", 1, &["is waiting to start: trying and failing to pull image"]),
-    Case("logs -n flagger-system deploy/flagger", "", 0, &["\"level\":\"info\"", "coalmine/controller"]),
+    Case(
+        "logs -n flagger-system deploy/prometheus",
+        "",
+        0,
+        &["level=INFO", "Server is ready to receive web requests."],
+    ),
     // Commands.
     Case("exec -n test deploy/podinfo -- env", "", 0, &["PODINFO_UI_LOGO=data:,", "HOSTNAME=podinfo-"]),
     Case("exec -n test deploy/podinfo -- curl -s localhost:9898/version", "", 0, &["\"version\": \"6.9.2\""]),

@@ -47,10 +47,15 @@ fn fields(document: &Value, kinds: &[&str]) -> BTreeMap<String, Value> {
             continue;
         }
         let schema = &schemas[&name];
-        fields.insert(format!("{name} is"), essence(&json!({
-            "type": schema["type"], "required": schema["required"], "oneOf": schema["oneOf"], "format": schema["format"],
-            "x-kubernetes-map-type": schema["x-kubernetes-map-type"],
-        })));
+        let mut required: Vec<_> = schema["required"].as_array().into_iter().flatten().cloned().collect();
+        required.sort_by_key(Value::to_string);
+        fields.insert(
+            format!("{name} is"),
+            essence(&json!({
+                "type": schema["type"], "required": required, "oneOf": schema["oneOf"], "format": schema["format"],
+                "x-kubernetes-map-type": schema["x-kubernetes-map-type"],
+            })),
+        );
         for (field, property) in schema["properties"].as_object().into_iter().flatten() {
             let text = property.to_string();
             let references = text.split("#/components/schemas/").skip(1).filter_map(|it| it.split('"').next());
