@@ -30,6 +30,7 @@ pub(super) fn add(kind: &Kind, version: &str, definition: Option<&Value>, schema
     let found = versions.into_iter().find(|it| it["name"] == json!(version));
     let found = found.and_then(|it| it.pointer("/schema/openAPIV3Schema")).cloned();
     let mut schema = found.filter(Value::is_object).unwrap_or_else(|| json!({ "type": "object" }));
+    publish(&mut schema);
     if !schema["properties"].is_object() {
         schema["properties"] = json!({});
     }
@@ -38,6 +39,18 @@ pub(super) fn add(kind: &Kind, version: &str, definition: Option<&Value>, schema
     schema["properties"]["metadata"] = referring(METADATA, "ObjectMeta");
     schemas.insert(name.clone(), schema);
     name
+}
+
+/// What the real server adds when it publishes a schema: numbers that may be texts say so in plain words too.
+fn publish(schema: &mut Value) {
+    let Some(map) = schema.as_object_mut() else { return };
+    if map.get("x-kubernetes-int-or-string") == Some(&json!(true)) && !map.contains_key("allOf") {
+        map.entry("anyOf").or_insert_with(|| json!([{ "type": "integer" }, { "type": "string" }]));
+    }
+    for key in ["items", "additionalProperties"] {
+        map.get_mut(key).into_iter().for_each(publish);
+    }
+    map.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten().for_each(|(_, it)| publish(it));
 }
 
 /// The type of a list of the kind whose type is `name`.

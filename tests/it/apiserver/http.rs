@@ -271,7 +271,7 @@ fn the_open_api_documents_name_types_and_the_parameters_kubectl_looks_for() {
             patch["parameters"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
         assert!(names.contains(&"fieldValidation"), "{names:?}");
         assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], json!("Deployment"));
-        let containers = &apps["components"]["schemas"]["PodSpec"]["properties"]["containers"];
+        let containers = &apps["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
         assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
     });
 }

@@ -160,7 +160,11 @@ impl Lab {
     }
 
     async fn kubectl(&self, args: &str, input: &str) -> (i32, String) {
-        let (mut command, input) = (self.command(args), input.to_owned());
+        self.kubectl_with(self.command(args), args, input).await
+    }
+
+    async fn kubectl_with(&self, mut command: Command, args: &str, input: &str) -> (i32, String) {
+        let input = input.to_owned();
         if !args.starts_with("exec") && !args.starts_with("logs") {
             command.arg(PATIENCE);
         }
@@ -196,12 +200,28 @@ async fn kubectl_reaches_into_pods() {
             wrong.push(format!("kubectl {args}: exit code {found}, wanted {code}; without {missing:?}\n{text}"));
         }
     }
+    older(&lab).await;
     ports(&lab).await;
     following(&lab).await;
     evictions(&lab, &pod).await;
     let Lab { up, .. } = lab;
     up.down().await.unwrap();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
+}
+
+/// Commands as kubectl runs them without WebSockets: over SPDY.
+async fn older(lab: &Lab) {
+    for Case(args, input, code, parts) in [
+        Case("exec -n test deploy/podinfo -- env", "", 0, &["PODINFO_UI_LOGO=data:,"]),
+        Case("exec -n test -i deploy/podinfo -- cat", "what is said comes back\n", 0, &["what is said comes back"]),
+        Case("exec -n test deploy/podinfo -- cat /no", "", 1, &["can't open '/no'", "exit code 1"]),
+        Case("exec -n test deploy/podinfo -- sh", "", 1, &["executable file not found in $PATH: unknown"]),
+    ] {
+        let mut command = lab.command(args);
+        command.env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false");
+        let (found, text) = lab.kubectl_with(command, args, input).await;
+        assert!(found == code && parts.iter().all(|it| text.contains(it)), "{args}: {found} {text}");
+    }
 }
 
 /// A running kubectl, its output, and its port on this machine.

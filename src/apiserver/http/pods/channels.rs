@@ -1,5 +1,7 @@
-//! The channels of a WebSocket: each message begins with the number of its channel.
+//! The channels of a command: over a WebSocket, where each message begins with the number of its channel, or over SPDY,
+//! where each is a stream.
 
+use super::streams::{StreamReader, StreamWriter};
 use super::upgrade::Socket;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
@@ -15,8 +17,15 @@ const CLOSE: u8 = 255;
 #[derive(Debug)]
 pub(super) struct Gone;
 
-pub(super) struct Writer(SplitSink<Socket, Message>);
-pub(super) struct Reader(SplitStream<Socket>);
+pub(super) enum Writer {
+    Messages(SplitSink<Socket, Message>),
+    Streams(StreamWriter),
+}
+
+pub(super) enum Reader {
+    Messages(SplitStream<Socket>),
+    Streams(StreamReader),
+}
 
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +36,7 @@ pub(super) enum Piece {
 
 pub(super) fn split(socket: Socket) -> (Writer, Reader) {
     let (sink, stream) = socket.split();
-    (Writer(sink), Reader(stream))
+    (Writer::Messages(sink), Reader::Messages(stream))
 }
 
 /// The end of a connection that has done what it was for; clients take one without a code for a fault.
@@ -37,24 +46,37 @@ pub(super) fn goodbye() -> Message {
 
 impl Writer {
     pub(super) async fn send(&mut self, channel: u8, data: &[u8]) -> Result<(), Gone> {
+        let sink = match self {
+            Self::Messages(sink) => sink,
+            Self::Streams(streams) => return streams.send(channel, data).await,
+        };
         let mut message = BytesMut::with_capacity(data.len() + 1);
         message.put_u8(channel);
         message.put_slice(data);
-        self.0.send(Message::Binary(message.freeze())).await.map_err(|_| Gone)
+        sink.send(Message::Binary(message.freeze())).await.map_err(|_| Gone)
     }
 
     /// Says goodbye. The client may be gone already.
-    pub(super) async fn close(mut self) {
-        let _ = self.0.send(goodbye()).await;
-        let _ = self.0.close().await;
+    pub(super) async fn close(self) {
+        match self {
+            Self::Streams(streams) => streams.close().await,
+            Self::Messages(mut sink) => {
+                let _ = sink.send(goodbye()).await;
+                let _ = sink.close().await;
+            }
+        }
     }
 }
 
 impl Reader {
     /// The next piece; None when the client has left.
     pub(super) async fn next(&mut self) -> Option<Piece> {
+        let messages = match self {
+            Self::Messages(messages) => messages,
+            Self::Streams(streams) => return streams.next().await,
+        };
         loop {
-            match self.0.next().await?.ok()? {
+            match messages.next().await?.ok()? {
                 Message::Binary(data) => {
                     if let Some(piece) = piece(data) {
                         return Some(piece);

@@ -1,8 +1,8 @@
-//! `exec` and `attach`: the streams of a process over a WebSocket.
+//! `exec` and `attach`: the streams of a process, over a WebSocket or over SPDY.
 
 use super::channels::{self, Gone, Piece, Reader, Writer};
-use super::upgrade::{self, Socket, Wanted};
-use super::{agent, flag, not_upgraded, values};
+use super::upgrade::{self, Wanted};
+use super::{agent, flag, streams, values};
 use crate::apiserver::http::Call;
 use crate::apiserver::http::answer::Answer;
 use crate::apiserver::node::{ContainerAt, Ended, SharedNodeAgent};
@@ -11,10 +11,15 @@ use crate::apiserver::status::Status;
 use crate::sys::stdio::{self, Peer, Size, Stdio};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::pin::pin;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// The protocols that are spoken, best first.
 const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+
+/// How long a client may take to leave after it has heard how its command ended.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -49,22 +54,51 @@ pub(super) fn start(
         stderr: flag(&call, "stderr") && !flag(&call, "tty"),
         tty: flag(&call, "tty"),
     };
-    // A client that can only speak SPDY is told so by the refusal of its upgrade.
-    let Wanted::WebSocket(offered) = Wanted::of(&call)? else { return Err(not_upgraded()) };
+    let wanted = Wanted::of(&call)?;
     if !(asked.stdin || asked.stdout || asked.stderr) {
         return Err(Status::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
     }
-    let spoken = PROTOCOLS.into_iter().find(|it| offered.iter().any(|offer| offer == it));
-    let spoken = spoken.ok_or_else(|| {
-        let (offered, spoken) = (offered.join(" "), PROTOCOLS.join(" "));
-        Status::bad_request(format!("unable to upgrade: requested protocols are [{offered}], supported are [{spoken}]"))
-    })?;
     let agent = agent(server)?;
-    upgrade::to_web_socket(server, &mut call, spoken, |socket| serve(socket, asked, agent))
+    match wanted {
+        Wanted::WebSocket(offered) => {
+            let spoken = spoken(&PROTOCOLS, &offered)?;
+            upgrade::to_web_socket(server, &mut call, spoken, |socket| async move {
+                let (writer, reader) = channels::split(socket);
+                serve((writer, reader), asked, agent).await;
+            })
+        }
+        Wanted::Spdy(offered) => {
+            // Over streams the version makes no other difference.
+            let spoken = spoken(&PROTOCOLS[1..], &offered)?;
+            upgrade::to_spdy(server, &mut call, spoken, |wire| async move {
+                match streams::open(wire, &asked.channels()).await {
+                    Ok((writer, reader)) => {
+                        serve((Writer::Streams(writer), Reader::Streams(reader)), asked, agent).await;
+                    }
+                    Err(error) => tracing::debug!(%error, "the client did not open its streams"),
+                }
+            })
+        }
+    }
 }
 
-async fn serve(socket: Socket, asked: Asked, agent: SharedNodeAgent) {
-    let (mut writer, reader) = channels::split(socket);
+fn spoken(known: &[&'static str], offered: &[String]) -> Result<&'static str, Status> {
+    known.iter().copied().find(|it| offered.iter().any(|offer| offer == it)).ok_or_else(|| {
+        let (offered, known) = (offered.join(" "), known.join(" "));
+        Status::bad_request(format!("unable to upgrade: requested protocols are [{offered}], supported are [{known}]"))
+    })
+}
+
+impl Asked {
+    /// The channels that the client has to have.
+    fn channels(&self) -> Vec<u8> {
+        let all =
+            [(STDIN, self.stdin), (STDOUT, self.stdout), (STDERR, self.stderr), (ERROR, true), (RESIZE, self.tty)];
+        all.into_iter().filter(|(_, wanted)| *wanted).map(|(channel, _)| channel).collect()
+    }
+}
+
+async fn serve((mut writer, reader): (Writer, Reader), asked: Asked, agent: SharedNodeAgent) {
     let (stdio, peer) = stdio::pair(asked.tty);
     let Peer { stdin, stdout, stderr, size } = peer;
     // An empty piece tells the client that its streams are there.
@@ -78,10 +112,10 @@ async fn serve(socket: Socket, asked: Asked, agent: SharedNodeAgent) {
     if writer.send(first, &[]).await.is_err() {
         return;
     }
+    let mut incoming = pin!(listen(reader, asked.stdin.then_some(stdin), size));
     let outcome = match begin(&agent, &asked, stdio) {
         Err(refused) => failed(&format!("unable to upgrade connection: {}", refused.message)),
         Ok(ended) => {
-            let incoming = listen(reader, asked.stdin.then_some(stdin), size);
             let outgoing = tell(&mut writer, (stdout, stderr), &asked, ended);
             tokio::select! {
                 biased;
@@ -90,12 +124,14 @@ async fn serve(socket: Socket, asked: Asked, agent: SharedNodeAgent) {
                     Err(Gone) => return,
                 },
                 // The client has left, and the command with it.
-                () = incoming => return,
+                () = &mut incoming => return,
             }
         }
     };
     if writer.send(ERROR, outcome.to_string().as_bytes()).await.is_ok() {
         writer.close().await;
+        // Who closes while there is something to read cuts off what the other side has not read yet.
+        let _ = tokio::time::timeout(LEAVES_WITHIN, incoming).await;
     }
 }
 

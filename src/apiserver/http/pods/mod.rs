@@ -1,7 +1,7 @@
 //! The parts of a pod that lead into its containers: `log`, `exec`, `attach`, `portforward`. What is on the other side is
 //! the [`NodeAgent`]'s; here are addresses, options and protocols.
 //!
-//! `exec` and `attach` speak WebSocket (`v5.channel.k8s.io` and `v4.channel.k8s.io`); `portforward` speaks what kube-rs
+//! `exec` and `attach` speak WebSocket (`v5.channel.k8s.io` and `v4.channel.k8s.io`) and SPDY/3.1; `portforward` speaks what kube-rs
 //! does (`v4.channel.k8s.io`, two channels for each port) and what kubectl does (SPDY/3.1 inside a WebSocket, or bare).
 
 mod channels;
@@ -10,6 +10,7 @@ mod forward;
 mod log;
 mod ports;
 mod spdy;
+mod streams;
 mod upgrade;
 
 use super::Call;
