@@ -5,6 +5,7 @@
 mod apiserver;
 mod canary;
 mod controller;
+mod forward;
 mod install;
 mod metrics;
 mod pods;

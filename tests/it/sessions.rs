@@ -3,6 +3,7 @@
 //! The lab is the embedded one, on the simulated clock; the session reaches it through a [`Door`] that a test can shut.
 
 mod door;
+mod sockets;
 
 use coalmine::cluster::Client;
 use coalmine::event::{ClockKind, Envelope, Event, Outcome, RunEnded, RunStarted};
