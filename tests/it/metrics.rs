@@ -3,7 +3,10 @@
 mod api;
 mod data;
 mod differential;
+mod grafana;
+mod outside;
 mod prometheus;
+mod promtool;
 mod queries;
 mod rules;
 mod texts;

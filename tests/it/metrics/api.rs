@@ -190,7 +190,7 @@ fn difference(request: &str, ours: (u16, Json), theirs: (u16, Json)) -> Option<S
 }
 
 /// Remarks have no order in Prometheus; how long a query took, and what it held at once, is the engine's own.
-fn comparable((status, mut answer): (u16, Json)) -> (u16, Json) {
+pub fn comparable((status, mut answer): (u16, Json)) -> (u16, Json) {
     for remarks in ["warnings", "infos"] {
         if let Some(remarks) = answer.get_mut(remarks).and_then(Json::as_array_mut) {
             remarks.sort_by_key(Json::to_string);
