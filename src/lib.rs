@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apiserver;
+pub mod artifact;
 pub mod canary;
 pub mod cli;
 pub mod cluster;

@@ -68,7 +68,12 @@ fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String
             }
         }
     }
-    meta::of(&mut object);
+    // Empty lists are dropped, and one of owners has a meaning of its own: one empty entry has the same.
+    if let Some(Value::Array(owners)) = meta::of(&mut object).get_mut("managedFields")
+        && owners.is_empty()
+    {
+        owners.push(json!({}));
+    }
     let unknown = fit(kind, &mut object)?;
     Ok((object, unknown))
 }

@@ -79,10 +79,19 @@ pub(super) fn own(
     };
     let apply = matches!(ownership, Ownership::Apply { .. });
     let writer = Writer { manager: write.manager, apply, api_version: &api_version, subresource };
-    let mut owners = Owners::of(old);
+    let mut owners = if apply { Owners::of(old) } else { Owners::told(old, new) };
     match ownership {
         Ownership::Update => owners.update(schema, old, new, &writer, now),
-        Ownership::Apply { set, force } => owners.apply(schema, (old, new), set, (&writer, force), now)?,
+        Ownership::Apply { set, force } => {
+            if owners.lack(old) {
+                let mut seen = old.clone();
+                if write.kind.storage().status {
+                    set_or_remove(&mut seen, "status", None);
+                }
+                owners.adopt(schema, &seen, &writer, now);
+            }
+            owners.apply(schema, (old, new), set, (&writer, force), now)?;
+        }
     }
     owners.put(new);
     Ok(())

@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 /// Most managers of kind Update; older ones are put together under one name, as on the real server.
 const MAX_UPDATE_MANAGERS: usize = 10;
 const ANCIENT: &str = "ancient-changes";
+/// Whoever set the fields of an object that nobody kept entries of.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 /// Fields that nobody owns, because the server sets them or they name the object.
 const NOBODYS: [&[&str]; 14] = [
@@ -101,6 +103,11 @@ pub struct Owners {
     entries: Vec<Entry>,
 }
 
+/// Whether this is an object of the store, and not the nothing that a new one is compared with.
+fn exists(object: &Value) -> bool {
+    !meta::text(object, "uid").is_empty()
+}
+
 fn strip(set: &mut FieldSet) {
     for path in NOBODYS {
         set.cut(path);
@@ -114,6 +121,18 @@ impl Owners {
     pub fn of(object: &Value) -> Self {
         let list = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
         Self { entries: list.map(Entry::read).collect() }
+    }
+
+    /// The entries that an update starts from: those that the client wrote, so that it can rename or merge managers, or the
+    /// present ones where it wrote none or what nobody can read. One empty entry means none at all.
+    pub fn told(old: &Value, new: &Value) -> Self {
+        let readable =
+            |it: &Value| it["fieldsType"] == "FieldsV1" && matches!(it["operation"].as_str(), Some("Apply" | "Update"));
+        match new.pointer("/metadata/managedFields").and_then(Value::as_array).map(Vec::as_slice) {
+            Some([only]) if only.as_object().is_some_and(serde_json::Map::is_empty) => Self::default(),
+            Some(list @ [_, ..]) if list.iter().all(readable) => Self::of(new),
+            _ => Self::of(old),
+        }
     }
 
     /// Writes the entries into the object: appliers first, then by time and name.
@@ -166,8 +185,12 @@ impl Owners {
         &mut self.entries[at]
     }
 
-    /// After an update: what changed is the writer's and nobody else's, what is gone is nobody's.
+    /// After an update: what changed is the writer's and nobody else's, what is gone is nobody's. An object whose entries
+    /// were taken away stays without until somebody applies it.
     pub fn update(&mut self, schema: &Schema, old: &Value, new: &Value, writer: &Writer<'_>, now: &str) {
+        if self.lack(old) {
+            return;
+        }
         let mut found = Difference::between(schema, old, new);
         strip(&mut found.changed);
         strip(&mut found.removed);
@@ -182,6 +205,18 @@ impl Owners {
         if own.fields != before {
             now.clone_into(&mut own.time);
         }
+    }
+
+    /// Whether the object is there and its entries were taken away.
+    pub fn lack(&self, object: &Value) -> bool {
+        self.entries.is_empty() && exists(object)
+    }
+
+    /// Before an apply of an object that lacks entries: its fields become those of one unknown manager. `old` is without
+    /// what an apply cannot touch.
+    pub fn adopt(&mut self, schema: &Schema, old: &Value, writer: &Writer<'_>, now: &str) {
+        let before = Writer { manager: BEFORE_FIRST_APPLY, apply: false, subresource: "", ..*writer };
+        self.update(schema, &json!({}), old, &before, now);
     }
 
     /// What the writer applied last, and what everyone else owns.

@@ -55,6 +55,7 @@ fn normal(value: &mut Value) {
 }
 
 const JSON: &str = "application/json";
+const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
@@ -71,6 +72,11 @@ fn deployments() -> Vec<Ask> {
         { "name": "main", "env": [{ "name": "A", "value": "1" }], "ports": [{ "containerPort": 80 }],
           "readinessProbe": { "httpGet": { "port": 80 } }, "resources": { "requests": { "cpu": "0.5", "memory": "1024Mi" } } }
     ] } } } });
+    let owner = json!([{ "op": "replace", "path": "/metadata/managedFields", "value": [{
+        "manager": "other", "operation": "Apply", "apiVersion": "apps/v1", "time": "2026-01-01T00:00:00Z",
+        "fieldsType": "FieldsV1", "fieldsV1": { "f:spec": { "f:replicas": {} } }
+    }] }]);
+    let nobody = |entries: Value| json!({ "metadata": { "managedFields": entries, "labels": { "x": "z" } } });
     let apply = |replicas: i64| json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" }, "spec": { "replicas": replicas } });
     vec![
         Ask("POST", DEPLOYMENTS.to_owned(), JSON, deployment("web")),
@@ -83,6 +89,11 @@ fn deployments() -> Vec<Ask> {
         Ask("PATCH", of("web") + "/scale", MERGE, json!({ "spec": { "replicas": 2 } })),
         Ask("PATCH", of("web") + "/status", MERGE, json!({ "status": { "replicas": 2, "readyReplicas": 1 } })),
         Ask("GET", of("web"), JSON, Value::Null),
+        Ask("PATCH", of("web"), JSON_PATCH, owner),
+        Ask("PATCH", of("web"), MERGE, nobody(json!([]))),
+        Ask("PATCH", of("web") + "?fieldManager=bob&force=true", APPLY, apply(3)),
+        Ask("PATCH", of("web"), MERGE, nobody(json!([{}]))),
+        Ask("PATCH", of("web"), MERGE, json!({ "metadata": { "labels": { "x": "w" } } })),
         Ask("PATCH", of("web"), MERGE, json!({ "spec": { "selector": { "matchLabels": { "app": "other" } } } })),
         Ask("PUT", of("web"), JSON, with(|it| it["metadata"]["name"] = json!("other"))),
         Ask("PATCH", of("none"), MERGE, json!({})),
