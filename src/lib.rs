@@ -11,6 +11,7 @@ pub mod canary;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+pub mod edge;
 pub mod event;
 pub mod home;
 pub mod install;

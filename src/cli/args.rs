@@ -1,6 +1,7 @@
 //! What can be typed. No decisions here: each command's own file says what the words mean.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Look whether this machine can hold a lab of containers, and say how to mend what it lacks
     Doctor(DoctorArgs),
+    /// Be the router of a cluster, from inside it: Ingresses with ingress-nginx' annotations, and HTTPRoutes
+    Router(RouterArgs),
 }
 
 #[derive(Debug, Args)]
@@ -257,6 +260,28 @@ pub struct ReportArgs {
     /// The folder to write to [default: the record's own]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RouterArgs {
+    /// Where requests enter
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Where /metrics and /healthz are
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:10254")]
+    pub metrics: SocketAddr,
+    /// Read the cluster of this kubeconfig, instead of the one that this process is a pod of
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of that kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    pub context: Option<String>,
+    /// The pod's name, as the metrics say it
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub pod: Option<String>,
+    /// The pod's namespace, as the metrics say it
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
+    pub pod_namespace: Option<String>,
 }
 
 #[derive(Debug, Args)]

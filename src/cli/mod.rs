@@ -15,6 +15,7 @@ mod interrupt;
 mod place;
 mod replay;
 mod report;
+mod router;
 mod run;
 pub mod scenarios;
 mod status;
@@ -42,6 +43,7 @@ pub fn main() -> Exit {
         Command::Replay(args) => replay::replay(&args),
         Command::Report(args) => report::report(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Router(args) => router::router(&args),
         Command::Scenarios(command) => terminal::print(&match command {
             ScenariosCommand::List => scenarios::list(),
             ScenariosCommand::Show { name } => scenarios::show(&name),

@@ -12,6 +12,8 @@ pub enum ConnectError {
     Address { url: String, why: String },
     #[error("the kubeconfig cannot be used: {0}")]
     Kubeconfig(String),
+    #[error("this process is no pod of a cluster: {0}")]
+    NotInCluster(String),
     #[error("no client for the Kubernetes API at {address}: {why}")]
     Client { address: String, why: String },
 }
@@ -53,6 +55,11 @@ impl Client {
         let kubeconfig = read.map_err(|why| ConnectError::Kubeconfig(why.to_string()))?;
         let none = || ConnectError::Kubeconfig("it has no current context: kubectl config use-context NAME".to_owned());
         kubeconfig.current_context.filter(|it| !it.is_empty()).ok_or_else(none)
+    }
+
+    /// A client of the cluster that this process is a pod of, with its service account's token.
+    pub fn connect_in_cluster() -> Result<Self, ConnectError> {
+        Self::from_config(Config::incluster().map_err(|why| ConnectError::NotInCluster(why.to_string()))?)
     }
 
     fn from_config(mut config: Config) -> Result<Self, ConnectError> {

@@ -4,7 +4,7 @@ use super::autoscale::RequestMetrics;
 use super::images::{Images, Parts};
 use super::network::Network;
 use super::serve::{Answers, Bound, ServeError, Served, Servers, to_address, to_controller};
-use super::{EMBEDDED, Endpoint, Lab, Ports, Progress, gateway, manifests, node};
+use super::{EMBEDDED, Endpoint, Lab, Ports, Progress, manifests, node};
 use crate::apiserver::Server;
 use crate::cluster::{Client, ClusterError};
 use crate::event::{LabStep, StepState};
@@ -111,7 +111,7 @@ impl Embedded {
         let containers = workload::Containers::new(server.api(), pods.clone());
         server.set_node_agent(Arc::new(node::Agent { containers, pods, metrics, clock }));
         let mut tasks = JoinSet::new();
-        tasks.spawn(gateway::answer(parts.kubernetes.clone(), parts.clock));
+        tasks.spawn(crate::edge::answer_gateways(parts.kubernetes.clone(), parts.clock));
         let user = parts.network.seen_from("default");
         let lab = Lab {
             name: EMBEDDED.to_owned(),

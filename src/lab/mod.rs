@@ -6,7 +6,6 @@
 
 mod autoscale;
 mod embedded;
-mod gateway;
 mod images;
 mod manifests;
 mod network;

@@ -2,6 +2,7 @@
 //!
 //! Whoever needs one says so loudly when it is missing (`find` prints `SKIPPED`) and passes: the comparison is not made.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -42,11 +43,22 @@ impl Drop for Process {
 impl Process {
     /// Starts `program` in `folder`; what it prints goes to `folder/{program}.log`.
     pub fn start(program: &Path, folder: &Path, args: &[String]) -> Self {
+        Self::start_with(program, folder, args, &[])
+    }
+
+    /// As [`Process::start`], with these variables in its environment.
+    pub fn start_with(program: &Path, folder: &Path, args: &[String], environment: &[(&str, &OsStr)]) -> Self {
         let name = program.file_name().unwrap().display();
         let log = File::create(folder.join(format!("{name}.log"))).unwrap();
         let copy = log.try_clone().unwrap();
         let mut command = Command::new(program);
-        command.current_dir(folder).args(args).stdin(Stdio::null()).stdout(copy).stderr(log);
+        command
+            .current_dir(folder)
+            .args(args)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(copy)
+            .stderr(log);
         Self(command.spawn().unwrap())
     }
 

@@ -2,17 +2,13 @@
 
 use super::Parts;
 use super::part::Part;
-use crate::cluster::{Client, Watched};
+use crate::edge::follow_routes;
 use crate::lab::network::Network;
 use crate::sys::http::{HttpError, Request, Response};
-use crate::traffic::route::RouteTable;
 use crate::traffic::router::{Backends, ControllerIdentity, Endpoint, Router, ServicePort};
 use crate::workload;
 use crate::workload::runtime::{ContainerSpec, Process};
-use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,44 +27,6 @@ pub(crate) fn start(parts: &Parts, container: &ContainerSpec) -> Arc<dyn Process
     let ends = stopped.clone();
     tokio::spawn(async move { ends.run_until_cancelled(follow).await });
     Part::new(Arc::new(move |port, request| router.handle(port, request)), stopped)
-}
-
-/// Objects of one kind, by namespace and name.
-type Objects = BTreeMap<(String, String), Value>;
-
-/// Gives the router a new table with every change of an Ingress or HTTPRoute.
-async fn follow_routes(cluster: Client, router: Router) {
-    let watch = |api_version, kind| cluster.watch(api_version, kind, None, None);
-    let mut ingresses = watch("networking.k8s.io/v1", "Ingress");
-    let mut routes = watch("gateway.networking.k8s.io/v1", "HTTPRoute");
-    let (mut known_ingresses, mut known_routes) = (Objects::new(), Objects::new());
-    loop {
-        tokio::select! {
-            biased;
-            Some(change) = ingresses.next() => take(&mut known_ingresses, change),
-            Some(change) = routes.next() => take(&mut known_routes, change),
-            else => return,
-        }
-        // What cannot be used is left out, as ingress-nginx does.
-        let (table, _problems) = RouteTable::from_objects(known_ingresses.values(), known_routes.values());
-        router.set_table(table);
-    }
-}
-
-fn take(known: &mut Objects, change: Watched) {
-    let key = |it: &Value| {
-        let it = crate::model::object::ObjectRef::of(it);
-        (it.namespace, it.name)
-    };
-    match change {
-        Watched::Applied(object) => {
-            known.insert(key(&object), object);
-        }
-        Watched::Deleted(object) => {
-            known.remove(&key(&object));
-        }
-        Watched::Restarted(objects) => *known = objects.into_iter().map(|it| (key(&it), it)).collect(),
-    }
 }
 
 /// The router's view of Services and pods.

@@ -13,6 +13,7 @@ use coalmine::sys::rng::Seed;
 use coalmine::sys::yaml::{Dialect, documents};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -206,7 +207,6 @@ fn start_programs(
     let artifacts = format!("127.0.0.1:{}", free_port());
     let common = || {
         [
-            format!("--kubeconfig={}", kubeconfig.display()),
             format!("--metrics-addr=127.0.0.1:{}", free_port()),
             format!("--health-addr=127.0.0.1:{}", free_port()),
             "--events-addr=".to_owned(),
@@ -220,10 +220,12 @@ fn start_programs(
         format!("--storage-adv-addr={artifacts}"),
     ];
     let source_args: Vec<String> = common().into_iter().chain(storage).collect();
+    let serve = ["serve".to_owned(), "registry.yml".to_owned()];
+    let environment = [("KUBECONFIG", kubeconfig.as_os_str())];
     vec![
-        Process::start(&registry, folder, &["serve".to_owned(), "registry.yml".to_owned()]),
-        Process::start(&source, folder, &source_args),
-        Process::start(&kustomize, folder, &common()),
+        Process::start_with(&registry, folder, &serve, &[("OTEL_TRACES_EXPORTER", OsStr::new("none"))]),
+        Process::start_with(&source, folder, &source_args, &environment),
+        Process::start_with(&kustomize, folder, &common(), &environment),
     ]
 }
 
