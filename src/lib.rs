@@ -22,6 +22,7 @@ pub mod model;
 pub mod report;
 pub mod scenario;
 pub mod session;
+pub mod stack;
 pub mod state;
 pub mod sys;
 pub mod traffic;

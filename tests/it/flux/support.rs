@@ -4,8 +4,7 @@ use crate::real::{Process, find, free_port};
 use bytes::Bytes;
 use coalmine::artifact::{Artifact, Origin, Repository};
 use coalmine::cluster::Client;
-use coalmine::event::LabStep;
-use coalmine::lab::Embedded;
+use coalmine::lab::{Embedded, Options};
 use coalmine::model::object::ObjectRef;
 use coalmine::sys::clock::Clock;
 use coalmine::sys::outside::Outside;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -42,11 +41,8 @@ impl Gitops {
     /// None, loudly, where one of the programs is missing.
     pub async fn start() -> Option<Self> {
         let programs = (find("registry")?, find("source-controller")?, find("kustomize-controller")?);
-        let steps: Arc<Mutex<Vec<LabStep>>> = Arc::default();
-        let heard = Arc::clone(&steps);
-        let progress = Arc::new(move |step| heard.lock().unwrap().push(step));
-        let lab = Embedded::start(Clock::wall(), Seed(1), progress).await.unwrap();
-        let api = steps.lock().unwrap().iter().find(|it| it.name == "serve the Kubernetes API").unwrap().detail.clone();
+        let clock = Clock::wall();
+        let lab = Embedded::start(clock, Seed(1), Options::of(clock), Arc::new(|_| ())).await.unwrap();
         let cluster = lab.lab().kubernetes;
         for object in manifest("manifests/flux/crds.yaml") {
             cluster.apply(&object, "test", true).await.unwrap();
@@ -54,7 +50,8 @@ impl Gitops {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": HOME } });
         cluster.apply(&namespace, "test", true).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = kubeconfig(folder.path(), &api);
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, lab.served().unwrap().kubeconfig("lab")).unwrap();
         let port = free_port();
         let programs = start_programs(programs, folder.path(), &kubeconfig, port);
         let registry = Repository::new(Arc::new(Outside::new()), &format!("http://127.0.0.1:{port}"), REPOSITORY);
@@ -177,18 +174,6 @@ impl Flux {
 pub fn manifest(path: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     documents(&text, Dialect::Kubernetes).unwrap().iter().map(coalmine::sys::yaml::Node::to_json).collect()
-}
-
-fn kubeconfig(folder: &Path, api: &str) -> PathBuf {
-    let file = folder.join("kubeconfig");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-        "clusters": [{ "name": "lab", "cluster": { "server": api } }],
-        "users": [{ "name": "lab", "user": {} }],
-        "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "lab" } }]
-    });
-    std::fs::write(&file, config.to_string()).unwrap();
-    file
 }
 
 fn start_programs(

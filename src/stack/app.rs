@@ -1,0 +1,65 @@
+//! The demo app as Flux takes it: podinfo with Redis, load tester and Canary, in one artifact.
+
+use super::{Images, Profile, StackError, objects, text};
+use crate::artifact::{Artifact, Origin};
+use crate::sys::yaml::{self, Dialect};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Where it is in the registry, and under which tag Flux follows it: as `manifests/flux/app.yaml` says.
+pub const REPOSITORY: &str = "lab/podinfo";
+pub const TAG: &str = "live";
+/// What an artifact's root has to say.
+const ROOT: &str = "kustomization.yaml";
+
+/// The app for one router, from the images that are wanted. The same inputs give the same digest at any time.
+pub fn demo_app(profile: Profile, images: &Images) -> Result<Artifact, StackError> {
+    let origin = Origin {
+        source: env!("CARGO_PKG_NAME").to_owned(),
+        revision: format!("{}@v{}", profile.app(), env!("CARGO_PKG_VERSION")),
+        created: Timestamp::UNIX_EPOCH,
+    };
+    Ok(Artifact::pack(&files(profile, images)?, &origin)?)
+}
+
+fn files(profile: Profile, images: &Images) -> Result<BTreeMap<String, Bytes>, StackError> {
+    let root = format!("podinfo/{}", profile.app());
+    let text = text(&root)?;
+    let read = yaml::documents(text, Dialect::Kubernetes);
+    let documents = read.map_err(|source| StackError::Yaml { file: root.clone(), source })?;
+    let mut files = BTreeMap::from([(ROOT.to_owned(), Bytes::from_static(text.as_bytes()))]);
+    for kustomization in documents.iter().map(yaml::Node::to_json) {
+        let named = kustomization["resources"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for file in named {
+            let objects = objects(&format!("podinfo/{file}"), images)?;
+            let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
+            files.insert(file.to_owned(), Bytes::from(documents.join("\n---\n")));
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_is_what_its_kustomization_names_from_the_wanted_images() {
+        let images = Images::default().with("images: {redis: 'my/redis:7'}").unwrap();
+        for (profile, own) in [(Profile::Builtin, "ingress.yaml"), (Profile::NginxGateway, "gateway.yaml")] {
+            let files = files(profile, &images).unwrap();
+            assert!(files.contains_key(ROOT) && files.contains_key(own), "{:?}", files.keys());
+            assert!(std::str::from_utf8(&files["redis.yaml"]).unwrap().contains(r#""image":"my/redis:7""#));
+        }
+    }
+
+    #[test]
+    fn flux_follows_the_repository_and_tag_that_are_pushed_to() {
+        let source = objects("flux/app.yaml", &Images::default()).unwrap().remove(0);
+        let url = source["spec"]["url"].as_str().unwrap();
+        assert!(url.ends_with(&format!(":5000/{REPOSITORY}")), "{url}");
+        assert_eq!(source["spec"]["ref"]["tag"], TAG);
+    }
+}
