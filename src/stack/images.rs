@@ -43,9 +43,8 @@ pub enum ImagesError {
 
 impl Default for Images {
     fn default() -> Self {
-        let empty = Self { node: String::new(), wanted: BTreeMap::new(), defaults: BTreeMap::new() };
         let found = read(DEFAULTS).expect("a test reads lab/images.yaml");
-        Self { node: found.node.unwrap_or_default(), wanted: found.images.clone(), defaults: found.images, ..empty }
+        Self { node: found.node.unwrap_or_default(), wanted: found.images.clone(), defaults: found.images }
     }
 }
 
