@@ -5,6 +5,7 @@
 mod apiserver;
 mod canary;
 mod controller;
+mod edge;
 mod flux;
 mod forward;
 mod install;
