@@ -204,12 +204,20 @@ pub enum StatusWrite {
     SetFailedChecks(i64),
     /// What the informer writes on an object that has no conditions yet.
     SetInitializing,
-    /// Session affinity cookies in use; `None` leaves a cookie as it is.
-    SetCookies {
-        canary: Option<String>,
-        primary: Option<String>,
-        previous: Option<String>,
+    /// Another write, and the session cookies that the router came to hold earlier in the tick.
+    WithCookies {
+        cookies: SessionCookies,
+        write: Box<StatusWrite>,
     },
+}
+
+/// Cookies of session affinity, `name=value`; empty where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCookies {
+    pub canary: String,
+    pub primary: String,
+    /// Of the run before: clients that still carry it are told to forget it.
+    pub previous: String,
 }
 
 /// The values of [`StatusWrite::Sync`].

@@ -1,7 +1,8 @@
 //! What the steps of one tick share: the Canary as it was read, the settings, the script, and short words for telling.
 
 use super::ask::{
-    Alert, Ask, Event, Input, Level, LogLevel, Meter, Settings, Severity, StatusWrite, Step, Sync, Tell, Write,
+    Alert, Ask, Event, Input, Level, LogLevel, Meter, SessionCookies, Settings, Severity, StatusWrite, Step, Sync,
+    Tell, Write,
 };
 use super::detect::{self, Tracked};
 use super::script::{Run, Script, Stop};
@@ -24,6 +25,8 @@ pub(super) struct Tick<'a> {
     /// `spec.provider`, or the controller's own.
     pub(super) provider: &'a str,
     pub(super) script: Script<'a>,
+    /// Cookies that the router holds since this tick; the next write of the status carries them.
+    pub(super) cookies: Option<SessionCookies>,
     configs: Option<Rc<[Tracked<'a>]>>,
 }
 
@@ -53,6 +56,7 @@ impl<'a> Tick<'a> {
             phase: canary.status.phase,
             provider,
             script,
+            cookies: None,
             configs: None,
         }
     }
@@ -174,6 +178,11 @@ impl<'a> Tick<'a> {
     }
 
     pub(super) fn set_status(&mut self, write: impl FnOnce() -> StatusWrite) -> Run<()> {
+        let cookies = self.cookies.take();
+        let write = || match cookies {
+            None => write(),
+            Some(cookies) => StatusWrite::WithCookies { cookies, write: Box::new(write()) },
+        };
         self.script.status(write)?.map_err(|error| Stop::Failed(error.message.clone()))
     }
 

@@ -55,7 +55,7 @@ fn revert(tick: &mut Tick<'_>) -> Run<Step> {
     let canary = tick.canary;
     if tick.phase != Phase::Terminating {
         tick.set_phase(Phase::Terminating).context(|error| format!("failed to update status: {error}"))?;
-        tick.event(super::Level::Normal, Phase::Terminating, messages::terminating);
+        tick.normal(messages::terminating);
     }
     let target = initialize::target(tick).context(|error| format!("failed to revert target: {error}"))?;
     restore_replicas(tick).context(|error| format!("failed to revert target: {error}"))?;
@@ -65,7 +65,7 @@ fn revert(tick: &mut Tick<'_>) -> Run<Step> {
     kept.retain(|it| it != FINALIZER);
     tick.patch("flagger.app/v1beta1", "Canary", canary.name(), || json!({"metadata": {"finalizers": kept}}))
         .context(|error| format!("failed to remove finalizer: {error}"))?;
-    tick.event(super::Level::Normal, Phase::Terminating, messages::terminated);
+    tick.normal(messages::terminated);
     Ok(Step::Read)
 }
 

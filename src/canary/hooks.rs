@@ -153,15 +153,17 @@ pub(super) fn rollback(tick: &mut Tick<'_>) -> Run<bool> {
     Ok(false)
 }
 
-/// Runs the `post-rollout` hooks with the phase that the run ended in; the first that fails stops the rest.
+/// Runs the `post-rollout` hooks with the phase that the run ended in; the first that fails stops the rest. Events about
+/// them carry that phase after a success only: after a failure Flagger goes on with the Canary as the tick read it.
 pub(super) fn post_rollout(tick: &mut Tick<'_>, phase: Phase) -> Run<()> {
     let canary = tick.canary;
+    let told = if phase == Phase::Succeeded { phase } else { tick.phase };
     for hook in of_type(canary, "post-rollout") {
         if let Err(error) = call(tick, hook, phase)? {
-            tick.event(Level::Warning, phase, |_| messages::post_rollout_failed(&hook.name, error));
+            tick.event(Level::Warning, told, |_| messages::post_rollout_failed(&hook.name, error));
             return Ok(());
         }
-        tick.event(Level::Normal, phase, |_| messages::hook_passed("Post-rollout", &hook.name));
+        tick.event(Level::Normal, told, |_| messages::hook_passed("Post-rollout", &hook.name));
     }
     Ok(())
 }

@@ -40,8 +40,8 @@ pub mod tick;
 
 pub use ask::{
     Alert, AnalysisStatus, Answer, ApiError, ApiReason, Ask, Event, HookCall, Input, Level, LogLevel, Meter,
-    MetricServer, Next, Outcome, Query, QueryError, Settings, Severity, StatusWrite, Step, Strategy, Sync, Tell, Turn,
-    Write,
+    MetricServer, Next, Outcome, Query, QueryError, SessionCookies, Settings, Severity, StatusWrite, Step, Strategy,
+    Sync, Tell, Turn, Write,
 };
 pub use deletion::finalize;
 pub use policy::policy;

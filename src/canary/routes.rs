@@ -1,7 +1,7 @@
 //! Where the weights live: the canary Ingress' annotations, the HTTPRoute's backends, or nowhere.
 
 use super::ask::Settings;
-use super::ask::{Ask, INGRESS_PREFIX, LogLevel, StatusWrite, Write};
+use super::ask::{Ask, INGRESS_PREFIX, LogLevel, SessionCookies, Write};
 use super::context::Tick;
 use super::objects::{httproute, ingress};
 use super::policy::provider;
@@ -231,36 +231,28 @@ fn set_route(tick: &mut Tick<'_>, version: &str, routes: Routes) -> Run<()> {
     .context(|error| format!("HTTPRoute {name}.{namespace} update error: {error} while setting weights"))
 }
 
-/// The session cookies for these weights: made when the canary first gets traffic, retired when it has none.
-fn cookies(tick: &mut Tick<'_>, routes: Routes) -> Run<httproute::Cookies> {
+/// The session cookies for these weights: made when the canary first gets traffic, retired when it has none. A cookie for
+/// the primary is made and kept even where the policy names none, as in Flagger; it has no name then and is not used.
+fn cookies(tick: &mut Tick<'_>, routes: Routes) -> Run<SessionCookies> {
     let status = &tick.canary.status;
-    let mut cookies = httproute::Cookies {
+    let mut cookies = tick.cookies.clone().unwrap_or_else(|| SessionCookies {
         canary: status.session_affinity_cookie.clone(),
         primary: status.primary_session_affinity_cookie.clone(),
         previous: status.previous_session_affinity_cookie.clone(),
-    };
-    let known = cookies.clone();
+    });
     if routes.canary == 0 {
         if !cookies.canary.is_empty() {
             cookies.previous = std::mem::take(&mut cookies.canary);
         }
-        cookies.primary.clear();
     } else {
         let affinity = &tick.canary.spec.analysis.session_affinity;
         for (field, cookie) in [("cookieName", &mut cookies.canary), ("primaryCookieName", &mut cookies.primary)] {
-            let name = affinity[field].as_str().unwrap_or_default();
-            if cookie.is_empty() && !name.is_empty() {
+            if cookie.is_empty() {
                 let value = tick.script.text(|| Ask::Cookie)?;
-                *cookie = format!("{name}={value}");
+                *cookie = format!("{}={value}", affinity[field].as_str().unwrap_or_default());
             }
         }
     }
-    if cookies != known {
-        tick.set_status(|| StatusWrite::SetCookies {
-            canary: Some(cookies.canary.clone()),
-            primary: Some(cookies.primary.clone()),
-            previous: Some(cookies.previous.clone()),
-        })?;
-    }
+    tick.cookies = Some(cookies.clone());
     Ok(cookies)
 }

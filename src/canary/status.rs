@@ -8,6 +8,13 @@ impl StatusWrite {
     /// The status after this write on `canary` as freshly read, at `now`. Every write bumps `lastTransitionTime`.
     #[must_use]
     pub fn apply(&self, canary: &Canary, now: Timestamp) -> CanaryStatus {
+        if let Self::WithCookies { cookies, write } = self {
+            let mut status = write.apply(canary, now);
+            status.session_affinity_cookie.clone_from(&cookies.canary);
+            status.primary_session_affinity_cookie.clone_from(&cookies.primary);
+            status.previous_session_affinity_cookie.clone_from(&cookies.previous);
+            return status;
+        }
         let mut status = canary.status.clone();
         let now = stamp(now);
         status.last_transition_time.clone_from(&now);
@@ -22,16 +29,7 @@ impl StatusWrite {
             Self::SetWeight(weight) => status.canary_weight = *weight,
             Self::SetIterations(iterations) => status.iterations = *iterations,
             Self::SetFailedChecks(checks) => status.failed_checks = *checks,
-            Self::SetCookies { canary, primary, previous } => {
-                let replace = |field: &mut String, value: &Option<String>| {
-                    if let Some(value) = value {
-                        field.clone_from(value);
-                    }
-                };
-                replace(&mut status.session_affinity_cookie, canary);
-                replace(&mut status.primary_session_affinity_cookie, primary);
-                replace(&mut status.previous_session_affinity_cookie, previous);
-            }
+            Self::WithCookies { .. } => {}
         }
         if matches!(self, Self::Sync(_) | Self::SetPhase(_) | Self::WaitForPromotion { .. } | Self::SetInitializing) {
             set_condition(&mut status, &canary.spec.target_ref.kind, &now);

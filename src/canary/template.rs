@@ -8,12 +8,14 @@ use crate::model::canary::{Canary, Metric};
 /// Why a template cannot be rendered; in the form of Go's own messages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    #[error("parsing query template failed: template: :{line}: {why}")]
+    #[error("template parsing failed: template: tmpl:{line}: {why}")]
     Parse { line: usize, why: String },
+    /// `column` counts bytes of the line from 0. The spelling is Flagger's.
     #[error(
-        "executing query template failed: template: :{line}: executing \"\" at <variables.{key}>: map has no entry for key \"{key}\""
+        "template excution failed: template: tmpl:{line}:{column}: executing \"tmpl\" at <variables>: map has no entry \
+        for key {key:?}"
     )]
-    MissingKey { line: usize, key: String },
+    MissingKey { line: usize, column: usize, key: String },
 }
 
 /// What the functions of a query template return.
@@ -55,10 +57,12 @@ pub fn render(template: &str, model: Model<'_>) -> Result<String, RenderError> {
     let mut rest = template;
     let mut trim_next = false;
     while let Some(open) = rest.find("{{") {
-        let line = line_of(template, rest, open);
+        let (line, column) = place_of(template, template.len() - rest.len() + open);
         let (before, after) = (&rest[..open], &rest[open + 2..]);
         let close = after.find("}}").ok_or_else(|| parse(line, "unclosed action"))?;
         let (mut action, tail) = (&after[..close], &after[close + 2..]);
+        let operand = action.trim_start_matches(|it: char| it == '-' || it.is_whitespace());
+        let place = (line, column + 2 + action.len() - operand.len());
         let before = if trim_next { before.trim_start() } else { before };
         let trims_before = action.strip_prefix('-').is_some_and(|it| it.starts_with(char::is_whitespace));
         if trims_before {
@@ -69,14 +73,16 @@ pub fn render(template: &str, model: Model<'_>) -> Result<String, RenderError> {
         if trim_next {
             action = &action[..action.len() - 1];
         }
-        evaluate(action.trim(), model, line, &mut rendered)?;
+        evaluate(action.trim(), model, place, &mut rendered)?;
         rest = tail;
     }
     rendered.push_str(if trim_next { rest.trim_start() } else { rest });
     Ok(rendered)
 }
 
-fn evaluate(action: &str, model: Model<'_>, line: usize, out: &mut String) -> Result<(), RenderError> {
+/// `place`: the line, from 1, and the column of the action's first word, from 0.
+fn evaluate(action: &str, model: Model<'_>, place: (usize, usize), out: &mut String) -> Result<(), RenderError> {
+    let (line, column) = place;
     if action.is_empty() {
         return Err(parse(line, "missing value for command"));
     }
@@ -85,7 +91,7 @@ fn evaluate(action: &str, model: Model<'_>, line: usize, out: &mut String) -> Re
     }
     if let Some(key) = action.strip_prefix("variables.") {
         let value = model.metric.template_variables.get(key);
-        out.push_str(value.ok_or_else(|| RenderError::MissingKey { line, key: key.to_owned() })?);
+        out.push_str(value.ok_or_else(|| RenderError::MissingKey { line, column, key: key.to_owned() })?);
         return Ok(());
     }
     if action.len() >= 2 && ((action.starts_with('"') && action.ends_with('"')) || is_raw(action)) {
@@ -108,9 +114,11 @@ fn parse(line: usize, why: &str) -> RenderError {
     RenderError::Parse { line, why: why.to_owned() }
 }
 
-fn line_of(template: &str, rest: &str, at: usize) -> usize {
-    let position = template.len() - rest.len() + at;
-    1 + template[..position].matches('\n').count()
+/// The line of a byte, from 1, and its place in that line, from 0.
+fn place_of(template: &str, at: usize) -> (usize, usize) {
+    let before = &template[..at];
+    let start = before.rfind('\n').map_or(0, |it| it + 1);
+    (1 + before.matches('\n').count(), at - start)
 }
 
 #[cfg(test)]
@@ -143,17 +151,17 @@ mod tests {
     #[test]
     fn what_cannot_be_rendered_says_why_and_where() {
         for (template, words) in [
-            ("x\n{{ targt }}", "parsing query template failed: template: :2: function \"targt\" not defined"),
-            ("{{ name", "parsing query template failed: template: :1: unclosed action"),
-            ("{{ }}", "parsing query template failed: template: :1: missing value for command"),
+            ("x\n{{ targt }}", "template parsing failed: template: tmpl:2: function \"targt\" not defined"),
+            ("{{ name", "template parsing failed: template: tmpl:1: unclosed action"),
+            ("{{ }}", "template parsing failed: template: tmpl:1: missing value for command"),
             (
                 "{{ if name }}",
-                "parsing query template failed: template: :1: `if name` is more than coalmine renders: one function or variable",
+                "template parsing failed: template: tmpl:1: `if name` is more than coalmine renders: one function or variable",
             ),
             (
-                "{{ variables.nothing }}",
-                "executing query template failed: template: :1: executing \"\" at <variables.nothing>: map has no entry \
-                 for key \"nothing\"",
+                "rate(\n  x{{- variables.nothing }}",
+                "template excution failed: template: tmpl:2:7: executing \"tmpl\" at <variables>: map has no entry for key \
+                 \"nothing\"",
             ),
         ] {
             assert_eq!(rendered(template).unwrap_err(), words, "{template}");

@@ -129,6 +129,9 @@ pub struct PortArgs {
     /// Port of the built-in controller's metrics [default: a free one]
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub metrics_port: u16,
+    /// Port of the HTTP proxy into the cluster's network, for an external controller [default: a free one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub network_port: u16,
 }
 
 impl From<PortArgs> for Ports {
@@ -138,6 +141,7 @@ impl From<PortArgs> for Ports {
             prometheus: it.prometheus_port,
             entry: it.entry_port,
             metrics: it.metrics_port,
+            network: it.network_port,
         }
     }
 }

@@ -37,6 +37,7 @@ fn variables(name: &LabName, endpoints: &Endpoints) -> Variables {
         ("COALMINE_PROMETHEUS", Some(endpoints.prometheus.clone())),
         ("COALMINE_ENTRY", Some(endpoints.entry.clone())),
         ("COALMINE_METRICS", endpoints.metrics.clone()),
+        ("COALMINE_NETWORK", endpoints.network.clone()),
     ]
 }
 

@@ -195,13 +195,20 @@ fn addresses(is: &str, name: &LabName, record: &Record, endpoints: &Endpoints) -
     if let Some(metrics) = &endpoints.metrics {
         row("metrics", metrics);
     }
+    if let Some(network) = &endpoints.network {
+        row("cluster network", network);
+    }
     if let Some(log) = &record.log {
         row("log", &log.display().to_string());
     }
     let flag = if *name == LabName::default() { String::new() } else { format!(" --name {name}") };
-    let then = match endpoints.metrics {
-        Some(_) => "kubectl get canaries,deploy,pods,ingress -A",
-        None => "flagger -kubeconfig \"$KUBECONFIG\" -mesh-provider nginx -metrics-server \"$COALMINE_PROMETHEUS\"",
+    // Webhooks and metric providers have the names of Services, which only the cluster's network knows.
+    let then = match endpoints.network {
+        None => "kubectl get canaries,deploy,pods,ingress -A",
+        Some(_) => {
+            "HTTP_PROXY=\"$COALMINE_NETWORK\" flagger -kubeconfig \"$KUBECONFIG\" -mesh-provider nginx -metrics-server \
+            \"$COALMINE_PROMETHEUS\""
+        }
     };
     let end = if record.log.is_none() && record.pid == Some(std::process::id()) { "Ctrl-C, or " } else { "" };
     let _ = write!(text, "\n  eval \"$(coalmine env{flag})\"\n  {then}\n\n{end}`coalmine down{flag}` ends it\n");

@@ -42,7 +42,7 @@ impl Service {
 pub(super) struct Receiver {
     pub(super) service: Service,
     pub(super) address: String,
-    /// `Authorization: Bearer`, where it is not empty.
+    /// `Authorization: Bearer`, where it is not empty; only Slack gets it.
     pub(super) token: String,
     pub(super) channel: String,
     pub(super) username: String,
@@ -131,15 +131,18 @@ fn gchat(canary: &str, alert: &Alert) -> Value {
 pub(super) async fn post(http: &SharedHttp, receiver: &Receiver, canary: &str, alert: &Alert) -> Result<(), String> {
     let url = receiver.url();
     let mut request = Request::post(&url).header(CONTENT_TYPE, "application/json");
-    if !receiver.token.is_empty() {
+    if receiver.service == Service::Slack && !receiver.token.is_empty() {
         request = request.header(AUTHORIZATION, format!("Bearer {}", receiver.token));
     }
     let body = Bytes::from(receiver.payload(canary, alert).to_string());
     let request = request.body(body).map_err(|why| format!("http.NewRequest failed: {why}"))?;
     match http.send(request, TIMEOUT).await {
         Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(format!("sending notification failed: {}", String::from_utf8_lossy(answer.body()))),
-        Err(why) => Err(format!("sending notification failed: Post \"{url}\": {why}")),
+        Ok(answer) => {
+            let (status, body) = (answer.status().as_u16(), String::from_utf8_lossy(answer.body()));
+            Err(format!("postMessage failed: sending notification bad response {status}: {body}"))
+        }
+        Err(why) => Err(format!("postMessage failed: sending notification failed to send: Post \"{url}\": {why}")),
     }
 }
 

@@ -55,6 +55,8 @@ pub(super) enum Delivery {
 pub(super) struct Record {
     pub(super) name: String,
     pub(super) message: String,
+    /// It stands for several messages.
+    pub(super) combined: bool,
     pub(super) count: u64,
     pub(super) first: Duration,
     pub(super) last: Duration,
@@ -104,7 +106,8 @@ impl Correlator {
         if !self.spend(&occurrence.source, occurrence.at) {
             return Delivery::Filtered;
         }
-        let record = Record { name: seen.name, message, count: seen.count, first: seen.first, last: occurrence.at };
+        let record =
+            Record { name: seen.name, message, combined, count: seen.count, first: seen.first, last: occurrence.at };
         if known { Delivery::Patch(record) } else { Delivery::Create(record) }
     }
 

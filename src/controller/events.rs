@@ -176,7 +176,8 @@ impl Deliverer {
             "lastTimestamp": rfc3339(self.clock.stamp(record.last)),
             "count": record.count,
             "type": if warning { "Warning" } else { "Normal" },
-            "reportingComponent": "flagger",
+            // client-go leaves it out of the Events that it combines.
+            "reportingComponent": if record.combined { "" } else { "flagger" },
             "reportingInstance": "",
             "eventTime": null,
         })

@@ -65,7 +65,7 @@ fn global(context: &Context) -> Option<Receiver> {
 async fn receiver(context: &Context, namespace: &str, name: &str) -> Result<Receiver, String> {
     let reference = ObjectRef::new(FLAGGER, "AlertProvider", namespace, name);
     let found = context.client.get(&reference).await.map_err(|why| format!("error: {why}"))?;
-    let found = found.ok_or_else(|| format!("error: alertproviders.flagger.app {name:?} not found"))?;
+    let found = found.ok_or_else(|| format!("error: alertprovider.flagger.app {name:?} not found"))?;
     let spec = AlertProviderSpec::deserialize(&found["spec"]).map_err(|why| format!("error: {why}"))?;
     let service = Service::parse(&spec.kind).map_err(|why| format!("error: {why}"))?;
     if !spec.proxy.is_empty() {

@@ -95,6 +95,10 @@ pub struct Endpoints {
     /// The canary controller's own metrics, the whole URL; none where the lab has no controller or it cannot be reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
+    /// An HTTP proxy into the cluster's network: the `HTTP_PROXY` of a canary controller that runs outside it. None where
+    /// the lab has a controller of its own or none is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 /// How a lab's Kubernetes API is reached.

@@ -3,7 +3,7 @@
 use super::autoscale::RequestMetrics;
 use super::images::{Images, Parts};
 use super::network::Network;
-use super::serve::{Answers, Bound, ServeError, Served, Servers, to_address, to_controller};
+use super::serve::{Answers, Bound, ServeError, Served, Servers, proxy, to_address, to_controller};
 use super::{EMBEDDED, Endpoint, Lab, Ports, Progress, manifests, node};
 use crate::apiserver::Server;
 use crate::cluster::{Client, ClusterError};
@@ -75,14 +75,26 @@ pub enum LabError {
 impl Embedded {
     /// Makes the lab and waits until all its parts are available. Must be called inside a tokio runtime.
     pub async fn start(clock: Clock, seed: Seed, options: Options, progress: Progress) -> Result<Self, LabError> {
-        let with_metrics = options.controller == Controller::Builtin;
+        let outside = (!clock.is_simulated()).then(|| Arc::new(Outside::new()) as SharedHttp);
+        Self::start_beside(clock, seed, options, outside, progress).await
+    }
+
+    /// The same with a choice of what answers to names outside the cluster; they do not exist where it is none. On the
+    /// simulated clock it must answer in process.
+    pub async fn start_beside(
+        clock: Clock,
+        seed: Seed,
+        options: Options,
+        outside: Option<SharedHttp>,
+        progress: Progress,
+    ) -> Result<Self, LabError> {
+        let own_controller = options.controller == Controller::Builtin;
         let bound = match options.serve {
-            Some(ports) => Some(Bound::new(ports, with_metrics, clock).await?),
+            Some(ports) => Some(Bound::new(ports, own_controller, clock).await?),
             None => None,
         };
         let server = Server::new(clock, seed);
         let kubernetes = Client::in_process(server.router());
-        let outside = (!clock.is_simulated()).then(|| Arc::new(Outside::new()) as SharedHttp);
         let network = Network::new(outside);
         server.set_proxy(network.seen_from("default"));
         let database = Database::default();
@@ -205,7 +217,8 @@ impl Embedded {
             kubernetes: self.server.guarded_router(token),
             prometheus: to_address(user.clone(), PROMETHEUS),
             entry: to_address(user.clone(), ENTRY),
-            metrics: to_controller(user, self.lab.kubernetes.clone()),
+            metrics: to_controller(user.clone(), self.lab.kubernetes.clone()),
+            network: proxy(user),
         })?;
         let served = servers.served();
         for (name, address) in [

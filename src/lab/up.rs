@@ -101,5 +101,6 @@ fn written(claim: &Claim, served: &Served) -> Result<Endpoints, HomeError> {
         prometheus: format!("http://{}", served.prometheus),
         entry: format!("http://{}", served.entry),
         metrics: served.metrics.map(|it| format!("http://{it}/metrics")),
+        network: served.network.map(|it| format!("http://{it}")),
     })
 }

@@ -361,7 +361,7 @@ async fn alerts_are_posted_to_the_provider_of_the_canary() {
             "danger Failed checks threshold reached 5",
         ]
     );
-    let missing = "alert provider missing.test error: alertproviders.flagger.app \"missing\" not found";
+    let missing = "alert provider missing.test error: alertprovider.flagger.app \"missing\" not found";
     assert!(lab.handle.log().since(0).iter().any(|it| it.message == missing));
 }
 

@@ -6,6 +6,7 @@ mod apiserver;
 mod canary;
 mod controller;
 mod edge;
+mod fidelity;
 mod flux;
 mod forward;
 mod install;

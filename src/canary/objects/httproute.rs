@@ -1,21 +1,15 @@
 //! The HTTPRoute of the Gateway API providers: `{svc}`, with a weight for primary and canary.
 
 use super::{owner, with_flux_disabled};
+use crate::canary::ask::SessionCookies;
 use crate::canary::context::strings;
 use crate::canary::routes::Routes;
 use crate::model::canary::Canary;
+use crate::model::duration::parse_go;
 use serde_json::{Map, Value, json};
 
 /// Seconds that a session cookie lives where `sessionAffinity.maxAge` is not set.
-const COOKIE_MAX_AGE: i64 = 86_400;
-
-/// Session cookies (`name=value`) that the rules carry; empty where there is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::canary) struct Cookies {
-    pub(in crate::canary) canary: String,
-    pub(in crate::canary) primary: String,
-    pub(in crate::canary) previous: String,
-}
+const COOKIE_MAX_AGE: u64 = 86_400;
 
 /// The whole route as it is created, at 100/0.
 pub(in crate::canary) fn create(canary: &Canary, api_version: &str) -> Result<Value, String> {
@@ -126,7 +120,11 @@ fn mirrors_to_canary(filter: &Value, canary: &Canary) -> bool {
 }
 
 /// The spec for these weights, with session rules where cookies are given.
-pub(in crate::canary) fn spec(canary: &Canary, routes: Routes, cookies: Option<&Cookies>) -> Result<Value, String> {
+pub(in crate::canary) fn spec(
+    canary: &Canary,
+    routes: Routes,
+    cookies: Option<&SessionCookies>,
+) -> Result<Value, String> {
     let service = &canary.spec.service;
     let mut matches =
         matches(&service.matches).map_err(|error| format!("Invalid request matching selectors: {error}"))?;
@@ -139,7 +137,7 @@ pub(in crate::canary) fn spec(canary: &Canary, routes: Routes, cookies: Option<&
         add_filter(&mut weighted, mirror(canary));
     }
     let mut rules = match cookies {
-        Some(cookies) => with_sessions(canary, weighted, routes.canary, cookies),
+        Some(cookies) => with_sessions(canary, weighted, routes.canary, cookies)?,
         None => vec![weighted],
     };
     if !canary.spec.analysis.matches.is_empty() {
@@ -337,26 +335,37 @@ fn merge(analysis: &[Value], service: &[Value]) -> Vec<Value> {
 
 // --- session affinity
 
-/// The rules that keep a client with the version it has met, before the weighted rule.
-fn with_sessions(canary: &Canary, mut weighted: Value, weight: i64, cookies: &Cookies) -> Vec<Value> {
-    let mut rules = Vec::new();
+/// The rules that keep a client with the version it has met, before the weighted rule. At weight 0 there is always one more
+/// rule than the weighted one, even if no cookie is to be forgotten.
+fn with_sessions(
+    canary: &Canary,
+    mut weighted: Value,
+    weight: i64,
+    cookies: &SessionCookies,
+) -> Result<Vec<Value>, String> {
+    let affinity = &canary.spec.analysis.session_affinity;
     if weight == 0 {
+        let mut forget = weighted.clone();
         if !cookies.previous.is_empty() {
-            let mut forget = sticky(&weighted, &cookies.previous, None);
+            forget = sticky(&weighted, &cookies.previous, None);
             add_filter(&mut forget, set_cookie(&format!("{}; Max-Age=-1", cookies.previous)));
-            rules.push(forget);
         }
-        rules.push(weighted);
-        return rules;
+        return Ok(vec![forget, weighted]);
     }
-    rules.push(sticky(&weighted, &cookies.canary, Some((0, 100))));
-    give_cookie(canary, &mut weighted, "canary", &cookies.canary);
-    if !cookies.primary.is_empty() {
+    let mut rules = vec![sticky(&weighted, &cookies.canary, Some((0, 100)))];
+    let own_primary = affinity["primaryCookieName"].as_str().is_some_and(|it| !it.is_empty());
+    if own_primary {
         rules.push(sticky(&weighted, &cookies.primary, Some((100, 0))));
-        give_cookie(canary, &mut weighted, "primary", &cookies.primary);
+        let interval = &canary.spec.analysis.interval;
+        let seconds = parse_go(interval).map(|it| it.as_secs());
+        let seconds =
+            seconds.map_err(|_| format!("failed to parse canary interval: time: invalid duration {interval:?}"))?;
+        give_cookie(canary, &mut weighted, "primary", &cookie(affinity, &cookies.primary, seconds));
     }
+    let max_age = affinity["maxAge"].as_u64().filter(|it| *it != 0).unwrap_or(COOKIE_MAX_AGE);
+    give_cookie(canary, &mut weighted, "canary", &cookie(affinity, &cookies.canary, max_age));
     rules.push(weighted);
-    rules
+    Ok(rules)
 }
 
 /// A copy of the weighted rule for clients that carry `cookie`, with other weights where they are given.
@@ -379,10 +388,9 @@ fn sticky(weighted: &Value, cookie: &str, weights: Option<(i64, i64)>) -> Value 
 
 fn give_cookie(canary: &Canary, weighted: &mut Value, role: &str, cookie: &str) {
     let name = format!("{}-{role}", canary.service_name());
-    let value = format!("{cookie}{}", cookie_attributes(&canary.spec.analysis.session_affinity));
     for backend in weighted["backendRefs"].as_array_mut().into_iter().flatten() {
         if backend["name"] == name {
-            backend["filters"] = json!([set_cookie(&value)]);
+            backend["filters"] = json!([set_cookie(cookie)]);
         }
     }
 }
@@ -391,21 +399,24 @@ fn set_cookie(value: &str) -> Value {
     json!({"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [{"name": "Set-Cookie", "value": value}]}})
 }
 
-/// `; Max-Age=…` and what else the policy asks for.
-fn cookie_attributes(affinity: &Value) -> String {
-    let max_age = affinity["maxAge"].as_i64().filter(|it| *it != 0).unwrap_or(COOKIE_MAX_AGE);
-    let mut attributes = format!("; Max-Age={max_age}");
-    for (field, name) in [("domain", "Domain"), ("path", "Path"), ("sameSite", "SameSite")] {
-        if let Some(value) = affinity[field].as_str().filter(|it| !it.is_empty()) {
-            attributes.extend(["; ", name, "=", value]);
-        }
+/// A cookie with its life in seconds and what else the policy asks for.
+fn cookie(affinity: &Value, name_and_value: &str, max_age: u64) -> String {
+    let mut cookie = format!("{name_and_value}; Max-Age={max_age}");
+    let text =
+        |field: &str, name| affinity[field].as_str().filter(|it| !it.is_empty()).map(|it| format!("{name}={it}"));
+    let flag = |field: &str, name: &str| (affinity[field] == true).then(|| name.to_owned());
+    let attributes = [
+        text("domain", "Domain"),
+        flag("httpOnly", "HttpOnly"),
+        flag("partitioned", "Partitioned"),
+        text("path", "Path"),
+        text("sameSite", "SameSite"),
+        flag("secure", "Secure"),
+    ];
+    for attribute in attributes.into_iter().flatten() {
+        cookie.extend(["; ", &attribute]);
     }
-    for (field, name) in [("httpOnly", "HttpOnly"), ("secure", "Secure"), ("partitioned", "Partitioned")] {
-        if affinity[field] == true {
-            attributes.extend(["; ", name]);
-        }
-    }
-    attributes
+    cookie
 }
 
 // --- reading

@@ -58,15 +58,13 @@ fn discord_is_spoken_to_at_its_slack_address() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_2xx_is_an_error_with_the_answer_in_it() {
+    let bad = |why: &str| Err(format!("postMessage failed: sending notification {why}"));
     for (reaction, expected) in [
         (Reaction::Answer(200, &[], "ok"), Ok(())),
         (Reaction::Answer(204, &[], ""), Ok(())),
-        (Reaction::Answer(404, &[], "no_team"), Err("sending notification failed: no_team".to_owned())),
-        (Reaction::Fail(HttpError::Closed), Err("sending notification failed: Post \"https://hooks\": EOF".to_owned())),
-        (
-            Reaction::Hang,
-            Err("sending notification failed: Post \"https://hooks\": context deadline exceeded".to_owned()),
-        ),
+        (Reaction::Answer(404, &[], "no_team"), bad("bad response 404: no_team")),
+        (Reaction::Fail(HttpError::Closed), bad("failed to send: Post \"https://hooks\": EOF")),
+        (Reaction::Hang, bad("failed to send: Post \"https://hooks\": context deadline exceeded")),
     ] {
         let fake = Fake::new([reaction]);
         let (http, slack) = (fake.shared(), receiver("slack", "https://hooks"));
@@ -75,7 +73,7 @@ async fn what_is_not_2xx_is_an_error_with_the_answer_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_sent_as_bearer() {
+async fn slacks_token_is_sent_as_bearer() {
     let fake = Fake::new([Reaction::Answer(200, &[], "")]);
     let receiver = Receiver::new(Service::Slack, "https://hooks", "xoxb", "releases", "canaries");
     post(&fake.shared(), &receiver, "podinfo.test", &alert(Severity::Info)).await.unwrap();
@@ -83,4 +81,8 @@ async fn a_token_is_sent_as_bearer() {
     assert_eq!(request.headers()[AUTHORIZATION], "Bearer xoxb");
     let body: Value = serde_json::from_slice(request.body()).unwrap();
     assert_eq!((&body["channel"], &body["username"]), (&json!("releases"), &json!("canaries")));
+    let fake = Fake::new([Reaction::Answer(200, &[], "")]);
+    let receiver = Receiver::new(Service::Rocket, "https://hooks", "xoxb", "", "");
+    post(&fake.shared(), &receiver, "podinfo.test", &alert(Severity::Info)).await.unwrap();
+    assert!(!fake.seen()[0].1.headers().contains_key(AUTHORIZATION), "Flagger gives its token to Slack alone");
 }

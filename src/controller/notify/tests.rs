@@ -40,7 +40,7 @@ async fn send(answers: Vec<Answer>, reaction: Reaction, canary: &Canary) -> (Vec
 async fn a_provider_that_cannot_be_used_is_said_in_the_log() {
     let secret = || provider(&json!({"type": "slack", "secretRef": {"name": "key"}}));
     for (answers, expected) in [
-        (vec![status(404, "NotFound", "gone")], "error: alertproviders.flagger.app \"chat\" not found"),
+        (vec![status(404, "NotFound", "gone")], "error: alertprovider.flagger.app \"chat\" not found"),
         (vec![status(403, "Forbidden", "no access")], "error: no access"),
         (vec![provider(&json!({"type": "pager"}))], "error: provider pager not supported"),
         (vec![secret(), status(404, "NotFound", "gone")], "secretRef error: secrets \"key\" not found"),
@@ -63,7 +63,10 @@ async fn a_secret_goes_before_the_address_and_a_refusal_is_logged() {
     let secret = found(json!({"data": {"address": "aHR0cDovL2hvb2tzLnRlc3Q="}}));
     let (posted, log) = send(vec![slack, secret], Reaction::Answer(404, &[], "no_team"), &canary(1)).await;
     assert_eq!(posted, ["http://hooks.test/"]);
-    assert_eq!(log, ["alert provider chat.test send error: sending notification failed: no_team"]);
+    assert_eq!(
+        log,
+        ["alert provider chat.test send error: postMessage failed: sending notification bad response 404: no_team"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +84,11 @@ async fn a_canary_without_alerts_uses_the_controllers_own_notifier() {
         let posted: Vec<_> = fake.seen().iter().map(|(_, it)| it.uri().to_string()).collect();
         assert_eq!(posted, expected);
         let log: Vec<_> = context.log.since(0).into_iter().map(|it| it.message).collect();
-        let said = vec!["alert can't be sent: sending notification failed: oops".to_owned(); expected.len()];
+        let said = vec![
+            "alert can't be sent: postMessage failed: sending notification bad response 500: oops"
+                .to_owned();
+            expected.len()
+        ];
         assert_eq!(log, said);
     }
 }

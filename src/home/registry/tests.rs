@@ -26,6 +26,7 @@ fn endpoints(claim: &Claim) -> Endpoints {
         prometheus: "http://127.0.0.1:9090".to_owned(),
         entry: "http://127.0.0.1:8080".to_owned(),
         metrics: None,
+        network: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::sys::http::SharedHttp;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
@@ -38,14 +38,30 @@ async fn controller(State((http, cluster)): State<(SharedHttp, Client)>, request
     forward(&http, &format!("http://{name}.{CONTROLLER_NAMESPACE}.pod:{CONTROLLER_PORT}"), request).await
 }
 
+/// An HTTP proxy (RFC 9112, absolute form) into the network that `http` sees. It opens no tunnels: `CONNECT` is refused.
+pub(crate) fn proxy(http: SharedHttp) -> Router {
+    Router::new().fallback(async move |request: Request| {
+        let uri = request.uri().clone();
+        if uri.scheme_str() == Some("http") {
+            return send(&http, uri, request).await;
+        }
+        let why = "this is an HTTP proxy: it takes `GET http://name/path`, no tunnels and no paths of its own\n";
+        (StatusCode::BAD_REQUEST, why).into_response()
+    })
+}
+
 async fn forward(http: &SharedHttp, address: &str, request: Request) -> Response {
+    let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
+    match format!("{address}{path}").parse() {
+        Ok(uri) => send(http, uri, request).await,
+        Err(_) => (StatusCode::BAD_REQUEST, "the path is not a URI\n").into_response(),
+    }
+}
+
+async fn send(http: &SharedHttp, uri: Uri, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB, or stopped coming\n").into_response();
-    };
-    let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let Ok(uri) = format!("{address}{path}").parse() else {
-        return (StatusCode::BAD_REQUEST, "the path is not a URI\n").into_response();
     };
     parts.uri = uri;
     match http.send(http::Request::from_parts(parts, body), GIVE_UP_AFTER).await {

@@ -12,7 +12,7 @@ mod tls;
 
 pub use tls::TlsError;
 
-pub(crate) use forward::{to_address, to_controller};
+pub(crate) use forward::{proxy, to_address, to_controller};
 
 use crate::sys::clock::Clock;
 use crate::sys::rng::secret;
@@ -33,6 +33,8 @@ pub struct Ports {
     pub entry: u16,
     /// The built-in controller's metrics; a lab without that controller does not listen here.
     pub metrics: u16,
+    /// The proxy into the cluster's network; a lab with a controller of its own does not listen here.
+    pub network: u16,
 }
 
 /// Where the servers of a lab are, and what their clients need.
@@ -43,6 +45,10 @@ pub struct Served {
     pub entry: SocketAddr,
     /// None where the lab has no controller of its own.
     pub metrics: Option<SocketAddr>,
+    /// An HTTP proxy into the cluster's network, where `http://flagger-loadtester.test` is a name. Webhooks and metric
+    /// providers have such names, so a Flagger outside the cluster takes it as its `HTTP_PROXY`. None where the lab has a
+    /// controller of its own.
+    pub network: Option<SocketAddr>,
     /// The certificate of the Kubernetes API's CA, PEM.
     pub ca: String,
     /// The bearer token of the Kubernetes API's administrator. It is drawn from the machine's randomness, never the seed.
@@ -66,6 +72,7 @@ pub(crate) struct Bound {
     prometheus: TcpListener,
     entry: TcpListener,
     metrics: Option<TcpListener>,
+    network: Option<TcpListener>,
     tls: Tls,
     token: String,
 }
@@ -76,19 +83,23 @@ pub(crate) struct Answers {
     pub prometheus: Router,
     pub entry: Router,
     pub metrics: Router,
+    pub network: Router,
 }
 
 impl Bound {
-    pub(crate) async fn new(ports: Ports, with_metrics: bool, clock: Clock) -> Result<Self, ServeError> {
-        let metrics = match with_metrics {
-            true => Some(listen("the controller's metrics", ports.metrics).await?),
-            false => None,
+    /// `own_controller`: whether the lab has a controller, whose metrics are served; otherwise somebody else's needs a way
+    /// into the cluster's network.
+    pub(crate) async fn new(ports: Ports, own_controller: bool, clock: Clock) -> Result<Self, ServeError> {
+        let (metrics, network) = match own_controller {
+            true => (Some(listen("the controller's metrics", ports.metrics).await?), None),
+            false => (None, Some(listen("the proxy into the cluster's network", ports.network).await?)),
         };
         Ok(Self {
             kubernetes: listen("the Kubernetes API", ports.kubernetes).await?,
             prometheus: listen("the Prometheus API", ports.prometheus).await?,
             entry: listen("the entry for requests", ports.entry).await?,
             metrics,
+            network,
             tls: Tls::new(clock)?,
             token: secret().map_err(|it| ServeError::Secret(it.to_string()))?,
         })
@@ -102,6 +113,7 @@ impl Bound {
             prometheus: address(&self.prometheus)?,
             entry: address(&self.entry)?,
             metrics: self.metrics.as_ref().map(address).transpose()?,
+            network: self.network.as_ref().map(address).transpose()?,
             ca: self.tls.ca,
             token: self.token,
         };
@@ -112,6 +124,9 @@ impl Bound {
         tasks.spawn(connection::serve(self.entry, None, answers.entry, stop.clone()));
         if let Some(metrics) = self.metrics {
             tasks.spawn(connection::serve(metrics, None, answers.metrics, stop.clone()));
+        }
+        if let Some(network) = self.network {
+            tasks.spawn(connection::serve(network, None, answers.network, stop.clone()));
         }
         Ok(Servers { served, tasks, stop })
     }

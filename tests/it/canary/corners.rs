@@ -196,8 +196,8 @@ fn what_is_wrong_with_a_template_is_said_and_is_a_strike() {
     assert_eq!(
         wrong(|world| world.edit("MetricTemplate", "rate", &metric_template("{{ variables.x }}"))),
         [
-            "E Metric template rate.test query render error: executing query template failed: template: :1: executing \"\" at \
-          <variables.x>: map has no entry for key \"x\""
+            "E Metric template rate.test query render error: template excution failed: template: tmpl:1:3: executing \"tmpl\" \
+             at <variables>: map has no entry for key \"x\""
         ]
     );
     let mut world = templated();

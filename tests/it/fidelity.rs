@@ -1,0 +1,69 @@
+//! The built-in controller against the real Flagger: the same policies, played in two labs, compared line by line.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is the test's failure, also in helpers")]
+
+mod arm;
+mod known;
+mod normal;
+mod page;
+mod play;
+mod policies;
+mod policy;
+mod record;
+
+use crate::real::find;
+use arm::Arm;
+use policy::Policy;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+const PAGE: &str = "docs/fidelity.md";
+
+#[test]
+fn the_built_in_controller_does_what_flagger_does() {
+    let Some(program) = find("flagger") else { return };
+    let policies = policies::all();
+    let ours = arm::built_in(&policies);
+    finished("the built-in controller", &ours);
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = arm::real(&program, &folder, &policies);
+    keep(&policies, &ours, &theirs);
+    finished("Flagger", &theirs);
+    assert_eq!(normal::families(&ours.metrics), normal::families(&theirs.metrics));
+    let rows = page::compare(&policies, &ours, &theirs);
+    let page = page::page(&rows);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, &page).unwrap();
+    }
+    assert_eq!(page::surprises(&rows), "");
+    assert!(fs::read_to_string(&file).unwrap_or_default() == page, "{PAGE} is old: run this test with UPDATE_DOCS=1");
+}
+
+/// Every policy came to its end.
+fn finished(who: &str, arm: &Arm) {
+    let stuck = arm.played.iter().filter_map(|(name, it)| {
+        let waits = it.stuck.as_ref()?;
+        let last = it.record.texts(0).last().unwrap_or_default();
+        Some(format!("\n  {name} waits for {waits} in phase {:?}, last event {last:?}", it.record.phase()))
+    });
+    let stuck: String = stuck.collect();
+    assert!(stuck.is_empty(), "under {who} these policies got stuck:{stuck}");
+}
+
+/// Leaves both arms' lines where `COALMINE_FIDELITY` says, for whoever looks into a difference.
+fn keep(policies: &[Policy], ours: &Arm, theirs: &Arm) {
+    let Some(folder) = std::env::var_os("COALMINE_FIDELITY") else { return };
+    let folder = Path::new(&folder);
+    fs::create_dir_all(folder).unwrap();
+    for (arm, name) in [(ours, "ours"), (theirs, "theirs")] {
+        fs::write(folder.join(format!("log.{name}")), &arm.log).unwrap();
+        for policy in policies {
+            let mut text = String::new();
+            for (aspect, lines) in normal::ASPECTS.iter().zip(normal::aspects(policy, arm)) {
+                let _ = writeln!(text, "--- {aspect}\n{}", lines.join("\n"));
+            }
+            fs::write(folder.join(format!("{}.{name}", policy.name)), text).unwrap();
+        }
+    }
+}
