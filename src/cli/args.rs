@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::home::{Controller, LabName};
 use crate::lab::{Address, Ports};
 use crate::model::command::Speed;
+use crate::stack::Profile;
 
 /// A canary-release lab in one binary: scripted releases, decided as Flagger decides them, with a verdict.
 #[derive(Debug, Parser)]
@@ -42,6 +43,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Write the reports of a run record again
     Report(ReportArgs),
+    /// Put every image of a real lab into one file, for machines without a network
+    Pack(PackArgs),
     /// Look whether this machine can hold a lab of containers, and say how to mend what it lacks
     Doctor(DoctorArgs),
     /// Be the router of a cluster, from inside it: Ingresses with ingress-nginx' annotations, and HTTPRoutes
@@ -77,9 +80,12 @@ pub struct RunArgs {
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Its name; labs of different names live side by side
-    #[arg(long, default_value_t)]
-    pub name: LabName,
+    /// What the lab is made of
+    #[arg(long, value_enum, default_value_t)]
+    pub lab: LabArg,
+    /// Its name; labs of different names live side by side [default: what it is made of]
+    #[arg(long)]
+    pub name: Option<LabName>,
     /// Leave the lab to a process of its own; returns when the lab is ready
     #[arg(long)]
     pub detach: bool,
@@ -94,6 +100,59 @@ pub struct UpArgs {
     /// Given by `--detach` to the process that it starts: this is that process, and here is its log
     #[arg(long, value_name = "LOG", hide = true)]
     pub detached: Option<PathBuf>,
+    #[command(flatten)]
+    pub real: RealArgs,
+}
+
+impl UpArgs {
+    /// The name that was given, or the one that labs of this kind have.
+    #[must_use]
+    pub fn name(&self) -> LabName {
+        let own = || match self.lab {
+            LabArg::Embedded => LabName::default(),
+            LabArg::Kind => LabName::kind(),
+        };
+        self.name.clone().unwrap_or_else(own)
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LabArg {
+    /// A cluster inside this program: there at once, no Docker, nothing to pull
+    #[default]
+    Embedded,
+    /// A real cluster in containers, with Flux, Flagger, a router and Prometheus: needs Docker and kind
+    Kind,
+}
+
+/// For labs on real clusters.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Labs on real clusters")]
+pub struct RealArgs {
+    /// Who carries users' requests: nginx-gateway, ingress-nginx (retired upstream in March 2026), or builtin (coalmine's own)
+    #[arg(long, default_value = "nginx-gateway")]
+    pub router: Profile,
+    /// A file that says which images to use in place of the pinned ones (of the form of lab/images.yaml)
+    #[arg(long, value_name = "FILE")]
+    pub images: Option<PathBuf>,
+    /// Install Grafana too, last
+    #[arg(long)]
+    pub grafana: bool,
+    /// Take all images from this file, which `coalmine pack` made
+    #[arg(long, value_name = "FILE")]
+    pub pack: Option<PathBuf>,
+    /// Say at the end how long each step took
+    #[arg(long)]
+    pub timings: bool,
+    /// Give up after this time: 90s, 15m
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = crate::model::duration::parse_go)]
+    pub timeout: std::time::Duration,
+    /// Where events, logs, objects and the nodes' journals go if the lab does not come up
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Keep what there is of a cluster that could not be made
+    #[arg(long)]
+    pub retain: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -149,14 +208,14 @@ impl From<PortArgs> for Ports {
 #[derive(Debug, Args)]
 pub struct NameArgs {
     /// Which lab
-    #[arg(long, default_value_t)]
+    #[arg(long, visible_alias = "lab", default_value_t)]
     pub name: LabName,
 }
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// This lab only; exit code 3 if it cannot be used [default: all]
-    #[arg(long)]
+    #[arg(long, visible_alias = "lab")]
     pub name: Option<LabName>,
     /// JSON instead of a table
     #[arg(long, short, value_enum)]
@@ -166,7 +225,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct EnvArgs {
     /// Which lab
-    #[arg(long, default_value_t)]
+    #[arg(long, visible_alias = "lab", default_value_t)]
     pub name: LabName,
     /// JSON instead of commands for sh
     #[arg(long, short, value_enum)]
@@ -299,4 +358,20 @@ pub struct DoctorArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// The file to write: lab.tar.zst
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Who carries users' requests in the lab that will use it: nginx-gateway, ingress-nginx or builtin
+    #[arg(long, default_value = "nginx-gateway")]
+    pub router: Profile,
+    /// A file that says which images to use in place of the pinned ones (of the form of lab/images.yaml)
+    #[arg(long, value_name = "FILE")]
+    pub images: Option<PathBuf>,
+    /// With Grafana's image
+    #[arg(long)]
+    pub grafana: bool,
 }

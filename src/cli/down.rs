@@ -1,9 +1,10 @@
 //! `coalmine down`: ends a lab and removes what was written down about it.
 
-use super::Exit;
 use super::args::NameArgs;
 use super::terminal::{self, complain, say};
-use crate::home::{Home, HomeError, LabName, State};
+use super::{Exit, real};
+use crate::home::{Home, HomeError, LabKind, LabName, State};
+use crate::lab::real::RealError;
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const KILLED_WITHIN: Duration = Duration::from_secs(5);
 enum DownError {
     #[error(transparent)]
     Home(#[from] HomeError),
+    #[error(transparent)]
+    Real(#[from] RealError),
     #[error("its process {pid} could not be signalled: {why}")]
     Signal { pid: u32, why: std::io::Error },
     #[error("its process {0} lives on, even killed: look at what holds it up (`ps -o stat,wchan {0}`)")]
@@ -56,6 +59,12 @@ pub(crate) fn down(args: &NameArgs) -> Exit {
 /// Says whether anything was there.
 async fn end(home: &Home, name: &LabName) -> Result<bool, DownError> {
     let Some(found) = home.find(name)? else { return Ok(false) };
+    if let Ok(record) = &found.record
+        && record.kind != LabKind::Embedded
+    {
+        real::down(home, name, record).await?;
+        return Ok(true);
+    }
     if found.state != State::Stale {
         let pid = found.holder.ok_or(DownError::NoProcess)?;
         signal(pid, Signal::TERM)?;

@@ -12,7 +12,9 @@ mod down;
 mod env;
 mod exit;
 mod interrupt;
+mod pack;
 mod place;
+mod real;
 mod replay;
 mod report;
 mod router;
@@ -34,7 +36,10 @@ use clap::Parser;
 pub fn main() -> Exit {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args),
-        Command::Up(args) => up::up(&args),
+        Command::Up(args) => match args.lab {
+            args::LabArg::Embedded => up::up(&args),
+            args::LabArg::Kind => real::up(&args),
+        },
         Command::Down(args) => down::down(&args),
         Command::Status(args) => status::status(&args),
         Command::Env(args) => env::env(&args),
@@ -42,6 +47,7 @@ pub fn main() -> Exit {
         Command::Compare(args) => compare::compare(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Report(args) => report::report(&args),
+        Command::Pack(args) => pack::pack(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Router(args) => router::router(&args),
         Command::Scenarios(command) => terminal::print(&match command {

@@ -1,10 +1,12 @@
 //! Which lab is meant, and on which clock.
 
 use super::args::{ClockArg, RunArgs};
-use super::terminal;
+use super::{real, terminal};
 use crate::event::ClockKind;
-use crate::home::{Home, LabName};
+use crate::home::{Home, LabKind, LabName};
 use crate::lab::Reach;
+use crate::lab::real::adapt;
+use crate::scenario::Plan;
 use crate::session::Place;
 
 /// Where a run takes place; the error is a text for people, and bad usage.
@@ -32,4 +34,17 @@ pub(crate) fn reach(name: &LabName) -> Result<Reach, String> {
     let home = Home::of_user().map_err(|it| in_words(&it))?;
     let (_, endpoints) = home.ready(name).map_err(|it| in_words(&it))?;
     Reach::of(name, &endpoints).map_err(|it| in_words(&it))
+}
+
+/// Makes a scenario's objects fit the lab that is up, as far as it is one on a real cluster; the error is a text for people.
+pub(crate) fn fit(plan: &mut Plan, args: &RunArgs) -> Result<(), String> {
+    let Some(name) = &args.lab else { return Ok(()) };
+    let home = Home::of_user().map_err(|it| terminal::failure("no lab", &it))?;
+    let (record, _) = home.ready(name).map_err(|it| terminal::failure("no lab", &it))?;
+    if record.kind != LabKind::Embedded {
+        let kept = real::images_kept(&home, name);
+        let (images, _) = real::images(kept.as_deref()).map_err(|it| terminal::failure("no lab", &it))?;
+        adapt(&mut plan.objects, &images);
+    }
+    Ok(())
 }

@@ -25,7 +25,7 @@ enum Show {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Exit {
-    let (place, plan) = match place::of_run(args).and_then(|place| Ok((place, plan(&args.scenario)?))) {
+    let (place, plan) = match place::of_run(args).and_then(|place| Ok((place, plan(args)?))) {
         Ok(both) => both,
         Err(text) => {
             complain(&text);
@@ -62,11 +62,12 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 }
 
 /// Warnings are printed; the error has all problems of the file.
-fn plan(name: &str) -> Result<Plan, String> {
-    let (plan, problems) = scenario::open(name).map_err(|error| format!("coalmine: {error}\n"))?;
+fn plan(args: &RunArgs) -> Result<Plan, String> {
+    let (plan, problems) = scenario::open(&args.scenario).map_err(|error| format!("coalmine: {error}\n"))?;
     let problems: String = problems.iter().map(|it| format!("{it}\n")).collect();
-    let plan = plan.ok_or_else(|| problems.clone())?;
+    let mut plan = plan.ok_or_else(|| problems.clone())?;
     complain(&problems);
+    place::fit(&mut plan, args)?;
     Ok(plan)
 }
 

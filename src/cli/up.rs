@@ -24,7 +24,7 @@ pub(crate) fn up(args: &UpArgs) -> Exit {
     let exit = runtime.block_on(async {
         let home = Home::of_user().map_err(|it| failed("no lab", &it))?;
         let interrupts = Interrupts::new().map_err(|it| failed("signals cannot be heard", &it))?;
-        Ok(Command { home, args, interrupts }.run().await)
+        Ok(Command { home, name: args.name(), args, interrupts }.run().await)
     });
     runtime.shutdown_background();
     exit.unwrap_or_else(|exit: Exit| exit)
@@ -37,6 +37,7 @@ fn failed(what: &str, error: &dyn std::error::Error) -> Exit {
 
 struct Command<'a> {
     home: Home,
+    name: LabName,
     args: &'a UpArgs,
     interrupts: Interrupts,
 }
@@ -47,7 +48,7 @@ impl Command<'_> {
             detach::leave_session();
             return self.here().await;
         }
-        match self.home.find(&self.args.name) {
+        match self.home.find(&self.name) {
             Ok(Some(found)) if found.state != State::Stale => self.theirs(found).await,
             Ok(_) if self.args.detach => self.elsewhere().await,
             Ok(_) => self.here().await,
@@ -57,7 +58,7 @@ impl Command<'_> {
 
     /// Makes the lab in this process and keeps it until somebody ends it.
     async fn here(&mut self) -> Exit {
-        let (name, args) = (&self.args.name, self.args);
+        let (name, args) = (&self.name, self.args);
         let options = UpOptions {
             controller: args.controller.unwrap_or_default().into(),
             ports: args.ports.into(),
@@ -88,10 +89,10 @@ impl Command<'_> {
 
     /// Has it made by a process of its own.
     async fn elsewhere(&mut self) -> Exit {
-        match detach::start(&self.home, &self.args.name, &mut self.interrupts).await {
-            Ok(Exit::AsExpected) => match self.home.ready(&self.args.name) {
+        match detach::start(&self.home, &self.name, &mut self.interrupts).await {
+            Ok(Exit::AsExpected) => match self.home.ready(&self.name) {
                 Ok((record, endpoints)) => {
-                    say(&addresses("is up", &self.args.name, &record, &endpoints));
+                    say(&addresses("is up", &self.name, &record, &endpoints));
                     Exit::AsExpected
                 }
                 Err(error) => failed("the lab went as soon as it was there", &error),
@@ -135,7 +136,7 @@ impl Command<'_> {
 
     /// After an interrupt.
     fn forget(&self) -> Exit {
-        match self.home.forget(&self.args.name) {
+        match self.home.forget(&self.name) {
             Ok(_) => Exit::Interrupted,
             Err(error) => failed("the lab's files are still there", &error),
         }
@@ -173,7 +174,7 @@ fn not_made(error: &UpError) -> Exit {
 }
 
 /// One step of making the lab.
-fn line(step: &LabStep) -> String {
+pub(crate) fn line(step: &LabStep) -> String {
     let state = match step.state {
         StepState::Started => " …",
         StepState::Done => "",
@@ -184,7 +185,7 @@ fn line(step: &LabStep) -> String {
 }
 
 /// Where the lab is, and what to type next.
-fn addresses(is: &str, name: &LabName, record: &Record, endpoints: &Endpoints) -> String {
+pub(crate) fn addresses(is: &str, name: &LabName, record: &Record, endpoints: &Endpoints) -> String {
     let mut text = format!("the lab `{name}` {is}, controller {}\n\n", record.controller.name());
     let mut row = |what: &str, address: &str| {
         let _ = writeln!(text, "  {what:<15} {address}");

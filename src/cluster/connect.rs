@@ -57,6 +57,15 @@ impl Client {
         kubeconfig.current_context.filter(|it| !it.is_empty()).ok_or_else(none)
     }
 
+    /// The address of a context's cluster, for people; none where the file does not say one.
+    #[must_use]
+    pub fn server(path: &Path, context: &str) -> Option<String> {
+        let kubeconfig = Kubeconfig::read_from(path).ok()?;
+        let context = kubeconfig.contexts.into_iter().find(|it| it.name == context)?.context?;
+        let cluster = kubeconfig.clusters.into_iter().find(|it| it.name == context.cluster)?.cluster?;
+        cluster.server
+    }
+
     /// A client of the cluster that this process is a pod of, with its service account's token.
     pub fn connect_in_cluster() -> Result<Self, ConnectError> {
         Self::from_config(Config::incluster().map_err(|why| ConnectError::NotInCluster(why.to_string()))?)

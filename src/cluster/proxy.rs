@@ -1,11 +1,29 @@
 //! Requests to pods and services through the API's `proxy` subresource, the one road that every lab has.
 
+use crate::cluster::client::with_query;
 use crate::cluster::resource::push_segment;
 use crate::cluster::{Client, ClusterError};
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 
 impl Client {
+    /// The last `lines` lines of a container's log.
+    pub async fn log(&self, namespace: &str, pod: &str, container: &str, lines: usize) -> Result<Bytes, ClusterError> {
+        let mut path = "/api/v1/namespaces/".to_owned();
+        for (segment, rest) in [(namespace, "/pods/"), (pod, "/log")] {
+            push_segment(&mut path, segment);
+            path.push_str(rest);
+        }
+        let path = with_query(&path, &[("container", container), ("tailLines", &lines.to_string())]);
+        let request = Request::get(&path).body(Bytes::new());
+        let request = request.map_err(|why| ClusterError::BadRequest(format!("{path}: {why}")))?;
+        let answer = self.send_whole(request).await?;
+        if answer.status().as_u16() >= 400 {
+            return Err(ClusterError::from_answer(answer.status(), answer.body()));
+        }
+        Ok(answer.into_body())
+    }
+
     /// Sends `request` to a port of a pod. Only the path and query of its URI count. Any status of the app is an answer;
     /// that the API cannot reach the pod is an error.
     pub async fn pod_request(

@@ -22,6 +22,14 @@ impl LabName {
     }
 }
 
+impl LabName {
+    /// A kind lab's, where no name is given.
+    #[must_use]
+    pub fn kind() -> Self {
+        Self("kind".to_owned())
+    }
+}
+
 impl Default for LabName {
     /// The embedded lab's, where no name is given.
     fn default() -> Self {

@@ -47,6 +47,12 @@ impl Record {
 pub enum LabKind {
     /// A cluster in one process of this program.
     Embedded,
+    /// A cluster of containers, made by kind.
+    Kind,
+    /// A cluster of minikube's.
+    Minikube,
+    /// Somebody's own cluster, by its context.
+    Context,
 }
 
 impl LabKind {
@@ -55,6 +61,9 @@ impl LabKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Kind => "kind",
+            Self::Minikube => "minikube",
+            Self::Context => "context",
         }
     }
 }

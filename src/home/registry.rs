@@ -1,7 +1,7 @@
 //! Looking for labs, and claiming a name for one.
 
 use super::files;
-use super::record::{Endpoints, Record, VERSION};
+use super::record::{Endpoints, LabKind, Record, VERSION};
 use super::{LabName, PlaceError, state_folder};
 use std::fs::{File, TryLockError};
 use std::io;
@@ -102,6 +102,12 @@ impl Home {
         Self { labs: folder.join(LABS) }
     }
 
+    /// Where a lab's files lie, whether there are any or not.
+    #[must_use]
+    pub fn folder(&self, name: &LabName) -> PathBuf {
+        self.labs.join(name.as_str())
+    }
+
     /// All labs, by name.
     pub fn labs(&self) -> Result<Vec<Found>, HomeError> {
         let Some(_gate) = self.look()? else { return Ok(Vec::new()) };
@@ -152,6 +158,13 @@ impl Home {
                 return Ok(Claimed::Taken(found(name.clone(), &folder, Held::By(pid_in(&path)))));
             }
             Err(TryLockError::Error(why)) => return Err(failed("locked", &path)(why)),
+        }
+        // A lab that lives in no process is not held by any, and is there all the same.
+        if let Ok(other) = read(name, &folder.join(RECORD)).as_ref()
+            && other.kind != record.kind
+            && other.kind != LabKind::Embedded
+        {
+            return Ok(Claimed::Taken(found(name.clone(), &folder, Held::Free)));
         }
         std::fs::write(&path, std::process::id().to_string()).map_err(failed("written", &path))?;
         let mut claim = Claim { home: self.clone(), name: name.clone(), folder, record, _lock: lock };
@@ -279,7 +292,7 @@ fn state(record: &Result<Record, HomeError>, held: bool) -> State {
 #[derive(Debug)]
 pub enum Claimed {
     Ours(Box<Claim>),
-    /// A living process has it.
+    /// A living process has it, or a lab of another kind that lives in none.
     Taken(Found),
 }
 
@@ -323,6 +336,13 @@ impl Claim {
     pub fn ready(&mut self, endpoints: Endpoints) -> Result<(), HomeError> {
         self.record.endpoints = Some(endpoints);
         self.write_record()
+    }
+
+    /// Writes down that the lab lives without this process, and frees the name.
+    pub fn settle(mut self) -> Result<Record, HomeError> {
+        self.record.pid = None;
+        self.write_record()?;
+        Ok(self.record)
     }
 
     /// Frees the name and removes all that was written down.

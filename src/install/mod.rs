@@ -11,9 +11,11 @@ mod part;
 mod ready;
 mod remove;
 mod run;
+mod steps;
 mod why;
 
 pub use part::{Act, ActError, Part, PlanError};
 pub use ready::{Readiness, readiness};
 pub use remove::{Removed, remove};
-pub use run::{InstallError, Installer, Progress, Timing};
+pub use run::{InstallError, Installer, Timing};
+pub use steps::{Outcome, Progress, Steps};

@@ -1,5 +1,7 @@
 //! What is installed, and in which order.
 
+use super::steps::Outcome;
+use crate::model::object::ObjectRef;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -13,6 +15,8 @@ pub struct Part {
     pub needs: &'static [&'static str],
     /// Applied in this order.
     pub objects: Vec<Value>,
+    /// Waited for, made by others.
+    pub awaits: Vec<ObjectRef>,
     /// Done when the objects are ready.
     pub act: Option<Act>,
     /// From its beginning to its readiness.
@@ -21,8 +25,8 @@ pub struct Part {
     pub causes: &'static [&'static str],
 }
 
-/// Something that is no object: a push, a query that must have an answer. What it returns is told beside its name.
-pub type Act = Box<dyn FnOnce() -> BoxFuture<'static, Result<String, ActError>> + Send>;
+/// Something that is no object: a push, a query that must have an answer.
+pub type Act = Box<dyn FnOnce() -> BoxFuture<'static, Result<Outcome, ActError>> + Send>;
 
 /// An act failed; the text says what and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +48,7 @@ impl Part {
     /// A part of objects alone.
     #[must_use]
     pub fn of(name: &'static str, needs: &'static [&'static str], objects: Vec<Value>, limit: Duration) -> Self {
-        Self { name, needs, objects, act: None, limit, causes: &[] }
+        Self { name, needs, objects, awaits: Vec::new(), act: None, limit, causes: &[] }
     }
 }
 

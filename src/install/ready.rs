@@ -20,6 +20,11 @@ pub fn readiness(object: Option<&Value>) -> Readiness {
     if observed_too_early(object) {
         return Readiness::Waiting("its newest generation has not been looked at yet".to_owned());
     }
+    if let Some(requested) = object.pointer("/metadata/annotations/reconcile.fluxcd.io~1requestedAt")
+        && object["status"]["lastHandledReconcileAt"] != *requested
+    {
+        return Readiness::Waiting("Flux has not looked at it again yet".to_owned());
+    }
     let kind = object["kind"].as_str().unwrap_or_default();
     match kind {
         "Deployment" => deployment(object),
@@ -186,6 +191,12 @@ mod tests {
                 "and that it will not become so",
                 with_conditions("OCIRepository", json!([{"type": "Stalled", "status": "True", "message": "bad URL"}])),
                 Readiness::Failed("Stalled, bad URL".to_owned()),
+            ),
+            (
+                "Flux was asked to look again",
+                json!({"kind": "Kustomization", "metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "2"}},
+                    "status": {"lastHandledReconcileAt": "1", "conditions": [{"type": "Ready", "status": "True"}]}}),
+                waiting("Flux has not looked at it again yet"),
             ),
             ("no condition yet", with_conditions("Gateway", json!([])), waiting("has no condition Programmed yet")),
             (

@@ -49,7 +49,7 @@ fn bears(object: &Value, installer: &Installer) -> bool {
 }
 
 async fn wait_until_gone(installer: &Installer, objects: &[ObjectRef]) -> Result<Vec<ObjectRef>, ClusterError> {
-    let until = installer.clock.elapsed() + GONE_WITHIN;
+    let until = installer.steps.clock.elapsed() + GONE_WITHIN;
     let mut left = objects.to_vec();
     loop {
         let mut still = Vec::new();
@@ -61,9 +61,9 @@ async fn wait_until_gone(installer: &Installer, objects: &[ObjectRef]) -> Result
             }
         }
         left = still;
-        if left.is_empty() || installer.clock.elapsed() >= until {
+        if left.is_empty() || installer.steps.clock.elapsed() >= until {
             return Ok(left);
         }
-        installer.clock.sleep_until((installer.clock.elapsed() + LOOK_EVERY).min(until)).await;
+        installer.steps.clock.sleep_until((installer.steps.clock.elapsed() + LOOK_EVERY).min(until)).await;
     }
 }

@@ -2,16 +2,14 @@
 
 use super::part::{self, Part, PlanError};
 use super::ready::{Readiness, readiness};
+use super::steps::{Outcome, Steps};
 use super::why::why_not_ready;
 use crate::cluster::{Client, ClusterError};
-use crate::event::{LabStep, StepState};
 use crate::model::object::{Labels, ObjectRef};
-use crate::sys::clock::Clock;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How often an object that is not ready is looked at.
@@ -19,26 +17,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A cluster that has just come up refuses now and then: its kinds, its webhooks, its namespaces are not there yet.
 const TRY_AGAIN_EVERY: Duration = Duration::from_millis(500);
 
-/// Hears of each step.
-pub type Progress = Arc<dyn Fn(LabStep) + Send + Sync>;
-
 /// Brings parts into one cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Installer {
     pub cluster: Client,
-    pub clock: Clock,
+    pub steps: Steps,
     /// Whom the objects belong to (server-side apply).
     pub field_manager: &'static str,
     /// Labels that every object gets, by which [`super::remove`] knows them again.
     pub mark: Labels,
-    pub progress: Progress,
 }
 
-/// How long one part took, from when it could begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How long one step took, from when it could begin.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Timing {
-    pub name: &'static str,
-    /// Since installing began.
+    pub name: String,
+    /// Since the first step began.
     pub began: Duration,
     pub took: Duration,
     /// Every object was there already, as it should be.
@@ -72,10 +67,14 @@ struct Changes {
 }
 
 impl Changes {
-    fn text(self) -> String {
+    fn outcome(self) -> Outcome {
         let some = [(self.created, "created"), (self.configured, "configured")].into_iter().filter(|it| it.0 > 0);
         let words: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
-        if words.is_empty() { "unchanged".to_owned() } else { words.join(", ") }
+        match words.is_empty() {
+            true if self.unchanged == 0 => Outcome::done(""),
+            true => Outcome::unchanged(),
+            false => Outcome::done(words.join(", ")),
+        }
     }
 }
 
@@ -84,57 +83,36 @@ impl Installer {
     /// what they applied stays, and a second call goes on from there. Timings are in the order in which parts became ready.
     pub async fn install(&self, parts: Vec<Part>) -> Result<Vec<Timing>, InstallError> {
         part::check(&parts)?;
-        let began = self.clock.elapsed();
         let (mut waiting, mut done, mut timings) = (parts, BTreeSet::new(), Vec::new());
         let mut running = FuturesUnordered::new();
         loop {
             let (next, rest): (Vec<Part>, Vec<Part>) =
                 waiting.into_iter().partition(|it| it.needs.iter().all(|need| done.contains(need)));
             waiting = rest;
-            running.extend(next.into_iter().map(|it| self.one(it, began)));
-            let Some(timing) = running.next().await else { return Ok(timings) };
-            let timing = timing?;
-            done.insert(timing.name);
-            timings.push(timing);
+            running
+                .extend(next.into_iter().map(|it| async { (it.name, self.steps.step(it.name, self.bring(it)).await) }));
+            let Some((name, timing)) = running.next().await else { return Ok(timings) };
+            timings.push(timing?);
+            done.insert(name);
         }
     }
 
-    async fn one(&self, part: Part, began: Duration) -> Result<Timing, InstallError> {
-        let name = part.name;
-        let start = self.clock.elapsed();
-        self.tell(name, StepState::Started, "");
-        match self.bring(part, start).await {
-            Ok(Brought { detail, unchanged }) => {
-                self.tell(name, StepState::Done, &detail);
-                let took = self.clock.elapsed().saturating_sub(start);
-                Ok(Timing { name, began: start.saturating_sub(began), took, unchanged })
-            }
-            Err(error) => {
-                self.tell(name, StepState::Failed, &error.to_string());
-                Err(error)
-            }
-        }
-    }
-
-    async fn bring(&self, part: Part, start: Duration) -> Result<Brought, InstallError> {
-        let until = start + part.limit;
+    async fn bring(&self, part: Part) -> Result<Outcome, InstallError> {
+        let until = self.steps.clock.elapsed() + part.limit;
         let mut changes = Changes::default();
         for object in &part.objects {
             self.apply(&part, object, until, &mut changes).await?;
         }
         self.wait(&part, until).await?;
         let (name, causes, limit) = (part.name, part.causes, part.limit);
-        let Some(act) = part.act else {
-            return Ok(Brought { detail: changes.text(), unchanged: changes.created + changes.configured == 0 });
-        };
-        let result = tokio::select! {
+        let Some(act) = part.act else { return Ok(changes.outcome()) };
+        tokio::select! {
             biased;
-            result = act() => result.map_err(|why| InstallError::Failed { part: name, why: why.to_string(), causes })?,
-            () = self.clock.sleep_until(until) => {
-                return Err(InstallError::NotReady { part: name, limit, waiting: vec!["it had not ended".to_owned()], causes });
+            result = act() => result.map_err(|why| InstallError::Failed { part: name, why: why.to_string(), causes }),
+            () = self.steps.clock.sleep_until(until) => {
+                Err(InstallError::NotReady { part: name, limit, waiting: vec!["it had not ended".to_owned()], causes })
             }
-        };
-        Ok(Brought { detail: result, unchanged: false })
+        }
     }
 
     /// Applies one object, and again while the cluster is not ready to take it.
@@ -150,8 +128,8 @@ impl Installer {
         loop {
             match self.apply_once(&object, &named, changes).await {
                 Ok(()) => return Ok(()),
-                Err(error) if is_passing(&error) && self.clock.elapsed() < until => {
-                    self.clock.sleep_until((self.clock.elapsed() + TRY_AGAIN_EVERY).min(until)).await;
+                Err(error) if is_passing(&error) && self.steps.clock.elapsed() < until => {
+                    self.steps.clock.sleep_until((self.steps.clock.elapsed() + TRY_AGAIN_EVERY).min(until)).await;
                 }
                 Err(source) => return Err(InstallError::Refused { part: part.name, object: named, source }),
             }
@@ -180,7 +158,8 @@ impl Installer {
 
     /// Waits until every object of the part is ready, or one says that it will not be.
     async fn wait(&self, part: &Part, until: Duration) -> Result<(), InstallError> {
-        let mut left: Vec<ObjectRef> = part.objects.iter().map(ObjectRef::of).collect();
+        let mut left: Vec<ObjectRef> =
+            part.objects.iter().map(ObjectRef::of).chain(part.awaits.iter().cloned()).collect();
         loop {
             let mut reasons = Vec::new();
             for object in std::mem::take(&mut left) {
@@ -205,7 +184,7 @@ impl Installer {
             if left.is_empty() {
                 return Ok(());
             }
-            if self.clock.elapsed() >= until {
+            if self.steps.clock.elapsed() >= until {
                 for object in &left {
                     reasons.extend(why_not_ready(&self.cluster, object).await);
                 }
@@ -216,18 +195,9 @@ impl Installer {
                     causes: part.causes,
                 });
             }
-            self.clock.sleep_until((self.clock.elapsed() + LOOK_EVERY).min(until)).await;
+            self.steps.clock.sleep_until((self.steps.clock.elapsed() + LOOK_EVERY).min(until)).await;
         }
     }
-
-    fn tell(&self, name: &str, state: StepState, detail: &str) {
-        (self.progress)(LabStep { name: name.to_owned(), state, detail: detail.to_owned() });
-    }
-}
-
-struct Brought {
-    detail: String,
-    unchanged: bool,
 }
 
 /// Errors that a young cluster, or one whose API server is being restarted, answers for a while.

@@ -10,6 +10,7 @@ mod images;
 mod manifests;
 mod network;
 mod node;
+pub mod real;
 mod remote;
 mod serve;
 mod up;

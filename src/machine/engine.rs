@@ -7,7 +7,9 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as EngineFailure;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{ContainerSummary, ExecConfig, SystemInfo};
-use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListContainersOptionsBuilder, StartContainerOptions,
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, pin_mut};
 use std::collections::BTreeMap;
@@ -19,6 +21,8 @@ use tokio::io::AsyncWriteExt as _;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// What an import printed last is kept for its error.
 const MAX_PRINTED: usize = 4096;
+/// What a command in a container may print; a list of images is the longest.
+const MAX_ANSWER: usize = 1 << 20;
 
 /// A container engine that answers. Cheap to clone.
 #[derive(Clone)]
@@ -117,6 +121,7 @@ pub struct Pulled {
 /// A container of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
+    pub id: String,
     pub name: String,
     pub labels: BTreeMap<String, String>,
     /// `running`, `paused`, `exited`, …
@@ -213,6 +218,21 @@ impl Engine {
         self.docker.export_images(names).map(|it| it.map_err(failed("save images")))
     }
 
+    /// Reads a tar of images into the engine, as `docker image load` does.
+    pub async fn load(
+        &self,
+        tar: impl Stream<Item = Result<Bytes, EngineError>> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let body = bollard::body_try_stream(tar.map(|it| it.map_err(io::Error::other)));
+        let options = ImportImageOptionsBuilder::default().quiet(true).build();
+        let lines = self.docker.import_image(options, body, None);
+        pin_mut!(lines);
+        while let Some(line) = lines.next().await {
+            line.map_err(failed("load images"))?;
+        }
+        Ok(())
+    }
+
     /// Reads a tar of images into a node's containerd, as kubelet will look for them. `kind load` asks for all platforms of
     /// each name, of which an engine mostly has one, and fails; this does not.
     pub async fn import_into(
@@ -231,7 +251,7 @@ impl Engine {
         };
         let exec = self.docker.create_exec(node, config).await.map_err(failed(&what))?.id;
         let started = self.docker.start_exec(&exec, None::<StartExecOptions>).await.map_err(failed(&what))?;
-        let StartExecResults::Attached { mut output, mut input } = started else {
+        let StartExecResults::Attached { output, mut input } = started else {
             return Err(EngineError::Failed { what, why: "the command runs without its streams".to_owned() });
         };
         let feed = async {
@@ -245,23 +265,31 @@ impl Engine {
             let _ = input.shutdown().await;
             Ok(())
         };
-        let listen = async {
-            let mut printed = String::new();
-            while let Some(Ok(it)) = output.next().await {
-                if let LogOutput::StdErr { message } | LogOutput::StdOut { message } = it {
-                    printed.push_str(&String::from_utf8_lossy(&message));
-                }
-                let from = printed.ceil_char_boundary(printed.len().saturating_sub(MAX_PRINTED));
-                printed.drain(..from);
-            }
-            printed
-        };
-        let (fed, printed): (Result<(), EngineError>, String) = tokio::join!(feed, listen);
+        let (fed, printed): (Result<(), EngineError>, String) = tokio::join!(feed, listen(output, MAX_PRINTED));
         fed?;
         match self.docker.inspect_exec(&exec).await.map_err(failed(&what))?.exit_code {
             Some(0) => Ok(()),
             code => Err(EngineError::Failed { what, why: format!("ctr ended with {code:?}: {}", printed.trim()) }),
         }
+    }
+
+    /// Runs a command in a container to its end: its exit code, and the end of what it printed.
+    pub async fn run_in(&self, container: &str, command: &[&str]) -> Result<(i64, String), EngineError> {
+        let what = format!("run {} in {container}", command.join(" "));
+        let config = ExecConfig {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(command.iter().map(|it| (*it).to_owned()).collect()),
+            ..ExecConfig::default()
+        };
+        let exec = self.docker.create_exec(container, config).await.map_err(failed(&what))?.id;
+        let started = self.docker.start_exec(&exec, None::<StartExecOptions>).await.map_err(failed(&what))?;
+        let StartExecResults::Attached { output, .. } = started else {
+            return Err(EngineError::Failed { what, why: "the command runs without its streams".to_owned() });
+        };
+        let printed = listen(output, MAX_ANSWER).await;
+        let code = self.docker.inspect_exec(&exec).await.map_err(failed(&what))?.exit_code;
+        Ok((code.unwrap_or(-1), printed))
     }
 
     /// All containers, running or not, that have this label (`name` or `name=value`).
@@ -277,15 +305,44 @@ impl Engine {
         self.docker.pause_container(container).await.map_err(failed(&format!("pause {container}")))
     }
 
+    /// Starts a container that has ended; one that runs stays as it is.
+    pub async fn start(&self, container: &str) -> Result<(), EngineError> {
+        let started = self.docker.start_container(container, None::<StartContainerOptions>).await;
+        started.map_err(failed(&format!("start {container}")))
+    }
+
+    /// Removes a network; one that is not there is removed already, one that somebody uses stays.
+    pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        match self.docker.remove_network(name).await {
+            // 403: it has active endpoints.
+            Ok(()) | Err(EngineFailure::DockerResponseServerError { status_code: 403 | 404, .. }) => Ok(()),
+            Err(why) => Err(failed(&format!("remove the network {name}"))(why)),
+        }
+    }
+
     pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
         self.docker.unpause_container(container).await.map_err(failed(&format!("unpause {container}")))
     }
+}
+
+/// The last `most` bytes of what a command prints.
+async fn listen(mut output: impl Stream<Item = Result<LogOutput, EngineFailure>> + Unpin, most: usize) -> String {
+    let mut printed = String::new();
+    while let Some(Ok(it)) = output.next().await {
+        if let LogOutput::StdErr { message } | LogOutput::StdOut { message } = it {
+            printed.push_str(&String::from_utf8_lossy(&message));
+        }
+        let from = printed.ceil_char_boundary(printed.len().saturating_sub(most));
+        printed.drain(..from);
+    }
+    printed
 }
 
 impl Container {
     fn of(summary: ContainerSummary) -> Self {
         let name = summary.names.into_iter().flatten().next().unwrap_or_default();
         Self {
+            id: summary.id.unwrap_or_default(),
             name: name.trim_start_matches('/').to_owned(),
             labels: summary.labels.unwrap_or_default().into_iter().collect(),
             state: summary.state.map(|it| it.to_string()).unwrap_or_default(),

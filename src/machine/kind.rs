@@ -116,6 +116,12 @@ const SIGNATURES: &[(&str, &str)] = &[
 ];
 
 impl Kind {
+    /// Its clusters get a network of their own, instead of the one that all of kind's clusters share.
+    #[must_use]
+    pub fn in_network(self, name: &str) -> Self {
+        Self { tool: self.tool.with("KIND_EXPERIMENTAL_DOCKER_NETWORK", name) }
+    }
+
     /// Finds it on PATH and binds it to the engine at `host` (as `DOCKER_HOST` has it).
     pub fn find(environment: &Environment, host: &str) -> Result<Self, CommandError> {
         let tool = Tool::find("kind", environment, INSTALL)?;

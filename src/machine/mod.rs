@@ -11,6 +11,8 @@ mod engine;
 mod environment;
 mod facts;
 mod kind;
+mod own_image;
+mod pack;
 
 pub use command::{Call, CommandError, From, Output, Tool};
 pub use doctor::{Check, Verdict, examine};
@@ -18,3 +20,5 @@ pub use engine::{Container, Engine, EngineError, EngineFacts, Image, Pulled};
 pub use environment::Environment;
 pub use facts::{Facts, gather};
 pub use kind::{CLUSTER_LABEL, ClusterSpec, Kind, KindError, KindStep, StepState};
+pub use own_image::{OwnImageError, own_image};
+pub use pack::{Pack, PackError, PackList, Packed};

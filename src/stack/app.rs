@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 /// Where it is in the registry, and under which tag Flux follows it: as `manifests/flux/app.yaml` says.
 pub const REPOSITORY: &str = "lab/podinfo";
 pub const TAG: &str = "live";
+/// Flux reconciles at once when this annotation changes.
+const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// What an artifact's root has to say.
 const ROOT: &str = "kustomization.yaml";
 
@@ -22,6 +24,16 @@ pub fn demo_app(profile: Profile, images: &Images) -> Result<Artifact, StackErro
         created: Timestamp::UNIX_EPOCH,
     };
     Ok(Artifact::pack(&files(profile, images)?, &origin)?)
+}
+
+/// What tells Flux to follow the artifact, source first; with the artifact's digest as the request to look at it now, not at
+/// the next interval.
+pub fn app(artifact: &Artifact, images: &Images) -> Result<Vec<Value>, StackError> {
+    let mut objects = objects("flux/app.yaml", images)?;
+    for object in &mut objects {
+        object["metadata"]["annotations"][REQUESTED_AT] = Value::from(artifact.manifest.digest.as_str());
+    }
+    Ok(objects)
 }
 
 fn files(profile: Profile, images: &Images) -> Result<BTreeMap<String, Bytes>, StackError> {

@@ -24,6 +24,7 @@ pub struct Images {
     pub node: String,
     wanted: BTreeMap<String, Image>,
     defaults: BTreeMap<String, Image>,
+    stand_ins: BTreeMap<String, String>,
 }
 
 /// A file of images that cannot be used.
@@ -31,8 +32,10 @@ pub struct Images {
 pub enum ImagesError {
     #[error("it is not YAML: {0}")]
     Yaml(String),
-    #[error("`{found}` is no key of a file of images: it has `node` and `images`")]
+    #[error("`{found}` is no key of a file of images: it has `node`, `images` and `standIns`")]
     Key { found: String },
+    #[error("`{image}` of standIns has no image that stands in for it")]
+    StandIn { image: String },
     #[error("there is no part `{found}`; the parts are {known}")]
     Part { found: String, known: String },
     #[error("`{part}` is neither an image's name nor `{{image: NAME, program: NAME}}`")]
@@ -44,7 +47,12 @@ pub enum ImagesError {
 impl Default for Images {
     fn default() -> Self {
         let found = read(DEFAULTS).expect("a test reads lab/images.yaml");
-        Self { node: found.node.unwrap_or_default(), wanted: found.images.clone(), defaults: found.images }
+        Self {
+            node: found.node.unwrap_or_default(),
+            wanted: found.images.clone(),
+            defaults: found.images,
+            stand_ins: found.stand_ins,
+        }
     }
 }
 
@@ -63,7 +71,19 @@ impl Images {
             }
             self.wanted.insert(part, image);
         }
+        self.stand_ins.extend(found.stand_ins);
         Ok(self)
+    }
+
+    /// The image that takes the place of `image`, which cannot be had.
+    #[must_use]
+    pub fn stand_in(&self, image: &str) -> Option<&str> {
+        self.stand_ins.get(image).map(String::as_str)
+    }
+
+    /// Images that cannot be had, and that others stand in for.
+    pub fn stood_in(&self) -> impl Iterator<Item = &str> {
+        self.stand_ins.keys().map(String::as_str)
     }
 
     /// The image of a part, by its name in `lab/images.yaml`.
@@ -127,11 +147,12 @@ fn split(image: &str) -> (&str, &str) {
 struct File {
     node: Option<String>,
     images: BTreeMap<String, Image>,
+    stand_ins: BTreeMap<String, String>,
 }
 
 fn read(text: &str) -> Result<File, ImagesError> {
     let documents = yaml::documents(text, Dialect::Strict).map_err(|it| ImagesError::Yaml(it.message))?;
-    let mut file = File { node: None, images: BTreeMap::new() };
+    let mut file = File { node: None, images: BTreeMap::new(), stand_ins: BTreeMap::new() };
     for document in documents.iter().map(yaml::Node::to_json) {
         for (key, value) in document.as_object().into_iter().flatten() {
             match (key.as_str(), value) {
@@ -139,6 +160,12 @@ fn read(text: &str) -> Result<File, ImagesError> {
                 ("images", Value::Object(images)) => {
                     for (part, image) in images {
                         file.images.insert(part.clone(), image_of(part, image)?);
+                    }
+                }
+                ("standIns", Value::Object(images)) => {
+                    for (image, other) in images {
+                        let other = other.as_str().ok_or_else(|| ImagesError::StandIn { image: image.clone() })?;
+                        file.stand_ins.insert(tagged(image)?, tagged(other)?);
                     }
                 }
                 _ => return Err(ImagesError::Key { found: key.clone() }),
@@ -219,7 +246,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused_in_words() {
         for (text, expected) in [
-            ("imges: {}", "`imges` is no key of a file of images: it has `node` and `images`"),
+            ("imges: {}", "`imges` is no key of a file of images: it has `node`, `images` and `standIns`"),
             ("images: {flager: a:1}", "there is no part `flager`; the parts are flagger, grafana, "),
             ("images: {flagger: 5}", "`flagger` is neither an image's name nor `{image: NAME, program: NAME}`"),
             ("images: {flagger: {image: a:1, tag: 2}}", "`flagger` is neither"),

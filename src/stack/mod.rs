@@ -10,7 +10,7 @@ mod app;
 mod images;
 mod parts;
 
-pub use app::{REPOSITORY, TAG, demo_app};
+pub use app::{REPOSITORY, TAG, app, demo_app};
 pub use images::{Image, Images, ImagesError};
 pub use parts::{NoSuchRouter, Profile, definitions, grafana, parts};
 

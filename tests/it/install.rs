@@ -3,7 +3,7 @@
 
 use coalmine::cluster::{Client, ClusterError};
 use coalmine::event::{LabStep, StepState};
-use coalmine::install::{ActError, InstallError, Installer, Part, remove};
+use coalmine::install::{ActError, InstallError, Installer, Outcome, Part, Steps, remove};
 use coalmine::lab::{Embedded, Options};
 use coalmine::model::object::{Labels, ObjectRef};
 use coalmine::sys::clock::Clock;
@@ -30,10 +30,9 @@ async fn bench() -> Bench {
     let heard = steps.clone();
     let installer = Installer {
         cluster: lab.lab().kubernetes.clone(),
-        clock,
+        steps: Steps::new(clock, Arc::new(move |step| heard.lock().unwrap().push(step))),
         field_manager: "coalmine-lab",
         mark: Labels::from([(MARK.0.to_owned(), MARK.1.to_owned())]),
-        progress: Arc::new(move |step| heard.lock().unwrap().push(step)),
     };
     Bench { cluster: lab.lab().kubernetes.clone(), lab, steps, installer }
 }
@@ -73,7 +72,7 @@ fn app(image: &str) -> Value {
 const PODINFO: &str = "ghcr.io/stefanprodan/podinfo:6.9.2";
 
 fn parts() -> Vec<Part> {
-    let answered = || async { Ok("100 %".to_owned()) }.boxed();
+    let answered = || async { Ok(Outcome::done("100 %")) }.boxed();
     let proof = Part { act: Some(Box::new(answered)), ..Part::of("proof", &["app", "toys"], Vec::new(), LIMIT) };
     vec![
         proof,

@@ -10,6 +10,7 @@ mod fidelity;
 mod flux;
 mod forward;
 mod install;
+mod kind;
 mod metrics;
 mod pods;
 mod real;

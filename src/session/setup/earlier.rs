@@ -87,7 +87,7 @@ fn list(objects: &[ObjectRef]) -> String {
 async fn check_ownership(ground: &Ground) -> Result<(), EarlierError> {
     for object in [&ground.plan.canary, &ground.plan.target] {
         let found = insist(ground.clock, || ground.cluster.get(object)).await?;
-        if found.is_some_and(|it| !is_ours(&it)) {
+        if found.is_some_and(|it| !is_ours(&it) && !is_the_labs(&it)) {
             return Err(EarlierError::NotOurs { object: object.clone() });
         }
     }
@@ -98,6 +98,11 @@ async fn check_ownership(ground: &Ground) -> Result<(), EarlierError> {
 fn is_ours(object: &Value) -> bool {
     let managers = object["metadata"]["managedFields"].as_array();
     managers.is_some_and(|all| all.iter().any(|it| it["manager"] == FIELD_MANAGER && it["operation"] == "Apply"))
+}
+
+/// Whether it is the demo app that came with the lab (`manifests/podinfo/kustomization.yaml`), which scenarios play with.
+fn is_the_labs(object: &Value) -> bool {
+    object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "coalmine"
 }
 
 async fn wait_until_decided(ground: &Ground) -> Result<(), EarlierError> {
@@ -149,8 +154,12 @@ async fn leftovers(ground: &Ground) -> Result<Vec<ObjectRef>, EarlierError> {
             Err(ClusterError::NotFound(_) | ClusterError::UnknownKind { .. }) => continue,
             other => other?,
         };
-        let ours = listed.iter().filter(|it| is_ours(it)).map(ObjectRef::of);
-        left.extend(ours.filter(|it| *it == plan.canary || *it == plan.target || !planned.contains(it)));
+        left.extend(listed.iter().filter_map(|it| {
+            let object = ObjectRef::of(it);
+            let played_with = object == plan.canary || object == plan.target;
+            let goes = (played_with && (is_ours(it) || is_the_labs(it))) || (is_ours(it) && !planned.contains(&object));
+            goes.then_some(object)
+        }));
     }
     Ok(left)
 }

@@ -1,0 +1,158 @@
+//! `coalmine up --lab kind` and its `down`: labs on real clusters, which live without this process.
+
+use super::Exit;
+use super::args::{RealArgs, UpArgs};
+use super::interrupt::Interrupts;
+use super::terminal::{complain, failure, say};
+use super::up::{addresses, line};
+use crate::home::{Home, LabKind, LabName, Record};
+use crate::install::{Steps, Timing};
+use crate::lab::real::{IMAGES_FILE, KindOptions, KindProvider, RealError, RealLab};
+use crate::machine::{Environment, Pack, PackError};
+use crate::model::duration::go;
+use crate::stack::{Images, ImagesError, Profile};
+use crate::sys::clock::Clock;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the lab is not there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UpError {
+    #[error("{file} cannot be read: {why}")]
+    Unreadable { file: String, why: std::io::Error },
+    #[error("{file}: {why}")]
+    Images { file: String, why: ImagesError },
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    #[error(transparent)]
+    Real(#[from] RealError),
+    #[error("it was not there after {}; `coalmine up` goes on where it stopped, --timeout gives it longer", go(*.0))]
+    TooLong(std::time::Duration),
+}
+
+impl UpError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unreadable { .. } | Self::Images { .. } | Self::Pack(_) => Exit::Usage,
+            Self::Real(_) | Self::TooLong(_) => Exit::Lab,
+        }
+    }
+}
+
+pub(crate) fn up(args: &UpArgs) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed("the runtime could not be made", &error),
+    };
+    let exit = runtime.block_on(async {
+        let home = Home::of_user().map_err(|it| failed("no lab", &it))?;
+        let mut interrupts = Interrupts::new().map_err(|it| failed("signals cannot be heard", &it))?;
+        let (name, steps) = (args.name(), steps());
+        let made = interrupts.or(make(&home, &name, &args.real, &steps)).await;
+        if args.real.timings {
+            complain(&timings(&steps.timings()));
+        }
+        Ok(match made {
+            None => {
+                complain("stopped; `coalmine up` goes on where it stopped, `coalmine down` removes what there is\n");
+                Exit::Interrupted
+            }
+            Some(Ok(record)) => told(&name, &record),
+            Some(Err(error)) => {
+                failed("the lab could not be made", &error);
+                error.exit()
+            }
+        })
+    });
+    runtime.shutdown_background();
+    exit.unwrap_or_else(|exit: Exit| exit)
+}
+
+fn told(name: &LabName, record: &Record) -> Exit {
+    if let Some(endpoints) = &record.endpoints {
+        say(&addresses("is up", name, record, endpoints));
+    }
+    Exit::AsExpected
+}
+
+fn failed(what: &str, error: &dyn std::error::Error) -> Exit {
+    complain(&failure(what, error));
+    Exit::Lab
+}
+
+fn steps() -> Steps {
+    Steps::new(Clock::wall(), Arc::new(|it| complain(&line(&it))))
+}
+
+/// The pinned images, but for what a person's file says; and that file's text.
+pub(super) fn images(file: Option<&Path>) -> Result<(Images, Option<String>), UpError> {
+    let Some(path) = file else { return Ok((Images::default(), None)) };
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|why| UpError::Unreadable { file: file.clone(), why })?;
+    let images = Images::default().with(&text).map_err(|why| UpError::Images { file, why })?;
+    Ok((images, Some(text)))
+}
+
+/// The file of images that a lab was made with, if it was made with one.
+pub(super) fn images_kept(home: &Home, name: &LabName) -> Option<PathBuf> {
+    Some(home.folder(name).join(IMAGES_FILE)).filter(|it| it.exists())
+}
+
+async fn make(home: &Home, name: &LabName, args: &RealArgs, steps: &Steps) -> Result<Record, UpError> {
+    let file = args.images.clone().or_else(|| images_kept(home, name));
+    let (images, own_images) = images(file.as_deref())?;
+    let pack = args.pack.as_deref().map(Pack::open).transpose()?;
+    let node = pack.as_ref().map_or(&images.node, |it| &it.list.node.name);
+    let folder = home.folder(name);
+    let options = KindOptions { lab: name.as_str(), image: node, folder: &folder, pack: pack.as_ref() };
+    let provider = KindProvider::find(Environment::of_this_process(), options).await.map_err(RealError::from)?;
+    let lab = RealLab {
+        home,
+        name,
+        kind: LabKind::Kind,
+        provider: &provider,
+        images: &images,
+        own_images: own_images.as_deref(),
+        profile: args.router,
+        grafana: args.grafana,
+        evidence: args.out.clone(),
+        retain: args.retain,
+    };
+    match tokio::time::timeout(args.timeout, lab.up(steps)).await {
+        Ok(made) => Ok(made?),
+        Err(_) => Err(UpError::TooLong(args.timeout)),
+    }
+}
+
+/// Removes a real lab; what is written down says which kind it is.
+pub(crate) async fn down(home: &Home, name: &LabName, _record: &Record) -> Result<(), RealError> {
+    let images = Images::default();
+    let folder = home.folder(name);
+    let options = KindOptions { lab: name.as_str(), image: "", folder: Path::new(&folder), pack: None };
+    let provider = KindProvider::find(Environment::of_this_process(), options).await?;
+    let lab = RealLab {
+        home,
+        name,
+        kind: LabKind::Kind,
+        provider: &provider,
+        images: &images,
+        own_images: None,
+        profile: Profile::default(),
+        grafana: false,
+        evidence: None,
+        retain: false,
+    };
+    lab.down(&steps()).await
+}
+
+/// When each step began and how long it took, as they ended.
+fn timings(all: &[Timing]) -> String {
+    let mut text = format!("\n{:>8}  {:>8}  STEP\n", "BEGAN", "TOOK");
+    for it in all {
+        let unchanged = if it.unchanged { ", unchanged" } else { "" };
+        let _ =
+            writeln!(text, "{:>7.1}s  {:>7.1}s  {}{unchanged}", it.began.as_secs_f64(), it.took.as_secs_f64(), it.name);
+    }
+    text
+}

@@ -1,0 +1,19 @@
+//! Labs on real clusters: made by kind or minikube, or somebody's own.
+//!
+//! In: this machine (`machine`), parts to install (`install`), a name. Out: a cluster with everything that a lab has, written
+//! down in `home`; and its end, with nothing left.
+//! Never: scenarios, views; what a canary is.
+
+mod adapt;
+mod bring;
+mod evidence;
+mod kind;
+mod parts;
+mod proof;
+mod provider;
+
+pub use adapt::{IMAGES_FILE, adapt};
+pub use bring::{RealError, RealLab};
+pub use kind::{KindOptions, KindProvider};
+pub use parts::images_of_lab;
+pub use provider::{Cluster, Provider, ProviderError, Wanted};
