@@ -1,6 +1,6 @@
 //! What is measured, on either server.
 
-use crate::client::{Connection, JSON, Place};
+use crate::connection::{Connection, JSON, Place};
 use crate::pod::{config_map, pod};
 use crate::real::KubeApi;
 use bytes::Bytes;
@@ -81,7 +81,8 @@ impl Arm {
         let mut line = String::new();
         let output = child.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).expect("it tells its port");
-        let place = Place { port: line.trim().parse().expect("a port"), tls: false, token: String::new() };
+        let port = line.trim().parse().expect("a port");
+        let place = Place { port, tls: true, token: crate::serve::TOKEN.to_owned() };
         ready(&place).await;
         let processes = vec![child.id()];
         Self { place, processes, ready_after: began.elapsed(), _running: Running::Ours { child } }

@@ -7,7 +7,9 @@
 //! What is measured, and in which unit, is in [`figures`]. Throughput is what one machine gives when client and server
 //! share it, for both alike.
 
-mod client;
+#[path = "../../tests/it/connection.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod connection;
 mod figures;
 mod pod;
 #[path = "../../tests/it/real.rs"]

@@ -1,16 +1,44 @@
-//! The embedded server as a process, on one thread as in a lab on the wall clock: on a free loopback port, which it prints.
+//! The embedded server as a process: over TLS and behind its token, as a lab serves it, on one thread as in a lab on the wall
+//! clock, on a free loopback port, which it prints.
 
 use coalmine::apiserver::Server;
 use coalmine::sys::clock::Clock;
 use coalmine::sys::rng::Seed;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::PrivateKeyDer;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+
+pub const TOKEN: &str = "tok";
 
 pub fn run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let server = Server::new(Clock::wall(), Seed(1));
+        let (router, acceptor) = (server.guarded_router(TOKEN), acceptor());
         println!("{}", listener.local_addr().expect("it is bound").port());
-        axum::serve(listener, server.router()).await.expect("the listener stays");
+        loop {
+            let (socket, _) = listener.accept().await.expect("the listener stays");
+            let _ = socket.set_nodelay(true);
+            let (router, acceptor) = (router.clone(), acceptor.clone());
+            tokio::spawn(async move {
+                let Ok(socket) = acceptor.accept(socket).await else { return };
+                let service = TowerToHyperService::new(router);
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
     });
+}
+
+fn acceptor() -> TlsAcceptor {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().expect("the provider has them").with_no_client_auth();
+    let config = config.with_single_cert(vec![own.cert.der().clone()], key).expect("the key fits the certificate");
+    TlsAcceptor::from(Arc::new(config))
 }

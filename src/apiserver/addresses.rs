@@ -48,8 +48,12 @@ impl Addresses {
                 asked.to_owned()
             }
         };
-        spec.entry("ipFamilies").or_insert_with(|| json!(["IPv4"]));
-        spec.entry("ipFamilyPolicy").or_insert_with(|| json!("SingleStack"));
+        // Without addresses and without a selector nothing says which families there are.
+        let open = address == "None" && !spec.contains_key("selector");
+        let (families, policy) =
+            if open { (json!(["IPv4", "IPv6"]), "RequireDualStack") } else { (json!(["IPv4"]), "SingleStack") };
+        spec.entry("ipFamilies").or_insert(families);
+        spec.entry("ipFamilyPolicy").or_insert_with(|| json!(policy));
         spec.insert("clusterIPs".to_owned(), json!([address]));
         spec.insert("clusterIP".to_owned(), json!(address));
         if wants_port {

@@ -17,6 +17,7 @@ mod defaults;
 mod discovery;
 mod gc;
 mod http;
+mod json;
 mod kinds;
 mod meta;
 mod node;

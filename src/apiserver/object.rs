@@ -98,7 +98,7 @@ impl Object {
         self.lent(&self.form())
     }
 
-    /// The decoded object for its columns in a table: `managedFields`, the greater part of many objects, may be missing.
+    /// The decoded object for the columns of its built-in kind: what is never a column may be missing (see [`Outline`]).
     pub fn outline(&self) -> Arc<Value> {
         held(&self.form()).unwrap_or_else(|| {
             let outline: Outline = serde_json::from_slice(self.kept()).expect(OWN_TEXT);

@@ -171,7 +171,7 @@ impl Server {
         if let Some(kind) = state.kinds.at_path(group, version, plural) {
             return Ok(Arc::clone(kind));
         }
-        let known = state.kinds.iter().any(|it| it.group == group && it.version(version).is_some());
+        let known = state.kinds.iter().any(|it| it.group == group && (!it.custom || it.version(version).is_some()));
         Err(if known { Status::no_such_resource() } else { Status::no_such_page() })
     }
 

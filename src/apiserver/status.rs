@@ -127,6 +127,13 @@ impl FieldError {
         Self::of(field, "FieldValueNotSupported", message)
     }
 
+    /// The same where the real server does not sort what is supported.
+    pub fn unsupported_as_listed(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        let names: Vec<_> = supported.iter().map(|it| format!("\"{it}\"")).collect();
+        let message = format!("Unsupported value: {}: supported values: {}", shown(value), names.join(", "));
+        Self::of(field, "FieldValueNotSupported", message)
+    }
+
     /// `Forbidden: detail`.
     pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
         Self::of(field, "FieldValueForbidden", format!("Forbidden: {detail}"))
@@ -254,6 +261,13 @@ impl Status {
         let mut status = Self::new(429, Reason::TooManyRequests, message);
         status.details.get_or_insert_default().retry_after_seconds = Some(retry_after_seconds);
         status
+    }
+
+    /// The same refusal, and when to ask again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.details.get_or_insert_default().retry_after_seconds = Some(seconds);
+        self
     }
 
     /// The address is there, the method is not.

@@ -4,6 +4,7 @@
 
 mod apiserver;
 mod canary;
+mod connection;
 mod controller;
 mod edge;
 mod fidelity;

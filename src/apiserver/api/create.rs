@@ -5,7 +5,7 @@ use super::{Write, prepare, update};
 use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::object::Object;
 use crate::apiserver::server::State;
-use crate::apiserver::status::Status;
+use crate::apiserver::status::{Reason, Status};
 use crate::apiserver::{crd, defaults, meta};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,7 +28,8 @@ pub(super) fn create_owned(
 ) -> Result<Arc<Object>, Status> {
     let kind = write.kind;
     if !meta::text(&object, "resourceVersion").is_empty() {
-        return Err(Status::internal("resourceVersion should not be set on objects to be created"));
+        let message = "resourceVersion should not be set on objects to be created";
+        return Err(Status::new(500, Reason::Unknown, message));
     }
     name(state, &mut object);
     let name = meta::text(&object, "name").to_owned();
@@ -50,11 +51,16 @@ pub(super) fn create_owned(
     }
     prepare::fill(kind, &mut object);
     prepare::check(kind, &object, None)?;
-    if state.store.get(&kind.key, write.target.namespace, &name).is_some() {
-        return Err(Status::already_exists(&kind.plural, &kind.group, &name));
+    if let Some(there) = state.store.get(&kind.key, write.target.namespace, &name) {
+        let mut status = Status::already_exists(&kind.plural, &kind.group, &name);
+        if meta::is_terminating(&there.value()) {
+            status.message = format!("object is being deleted: {}", status.message);
+        }
+        return Err(status);
     }
     meta::of(&mut object).shift_remove("managedFields");
     update::own(write, (&json!({}), &mut object), ownership, &state.now())?;
+    prepare::admit(kind, &mut object);
     complete(state, kind, &mut object)?;
     Ok(prepare::commit(state, write, object))
 }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// The finalizers that stand for the propagation.
 pub const FOREGROUND: &str = "foregroundDeletion";
 pub const ORPHAN: &str = "orphan";
+/// Namespaces that stay.
+const PERMANENT: [&str; 3] = ["default", "kube-system", "kube-public"];
 /// Seconds a pod gets that does not say otherwise.
 const DEFAULT_GRACE_SECONDS: i64 = 30;
 
@@ -27,8 +29,18 @@ pub(super) fn delete(
     if options.dry_run {
         return Ok(stored);
     }
+    if kind.key == resource::NAMESPACES && PERMANENT.contains(&name) {
+        return Err(Status::forbidden(&kind.plural, &kind.group, name, "this namespace may not be deleted"));
+    }
     let Some(object) = waiting(state, kind, &current, options) else {
-        return Ok(state.remove(&kind.key, &stored));
+        let last = state.remove(&kind.key, &stored);
+        if !kind.graceful() {
+            return Ok(last);
+        }
+        // Its deletion has both begun and ended: the answer shows the mark that was never stored.
+        let mut shown = (*last.value()).clone();
+        mark(state, &mut shown, kind, 0);
+        return Ok(Object::new(shown));
     };
     if object == *current {
         return Ok(stored);
@@ -66,18 +78,23 @@ pub fn marked(state: &State, kind: &Kind, object: &Value, foreground: bool) -> O
 
 fn check_preconditions(kind: &Kind, current: &Value, options: &DeleteOptions) -> Result<(), Status> {
     let name = meta::text(current, "name");
-    let conflict = |why: String| Err(Status::conflict(&kind.plural, &kind.group, name, &why));
+    // The real server names the kind here, not the resource.
+    let conflict = |why: String| Err(Status::conflict(&kind.kind, &kind.group, name, &why));
     if let Some(uid) = &options.preconditions.uid {
         let found = meta::text(current, "uid");
         if uid != found {
-            return conflict(format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"));
+            return conflict(format!(
+                "the UID in the precondition ({uid}) does not match the UID in record ({found}). The object might have been \
+                 deleted and then recreated"
+            ));
         }
     }
     if let Some(version) = &options.preconditions.resource_version {
         let found = meta::text(current, "resourceVersion");
         if version != found {
             return conflict(format!(
-                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {found}"
+                "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record \
+                 ({found}). The object might have been modified"
             ));
         }
     }
@@ -115,6 +132,7 @@ fn mark(state: &State, object: &mut Value, kind: &Kind, grace: i64) {
         meta::set(object, "generation", generation + 1);
     }
     if kind.key == resource::NAMESPACES {
+        meta::of(object).shift_remove("deletionGracePeriodSeconds");
         object["status"] = json!({ "phase": "Terminating" });
     }
 }

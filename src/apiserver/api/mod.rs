@@ -13,7 +13,7 @@ mod version;
 pub(super) use delete::{FOREGROUND, ORPHAN, marked};
 pub(super) use prepare::check_subresource;
 pub use read::{List, Page};
-pub(super) use version::{kept_as, text_at_version, to_storage};
+pub(super) use version::{check_applied, kept_as, text_at_version, to_storage};
 
 use super::kinds::Kind;
 use super::object::Object;
@@ -104,7 +104,7 @@ impl Api {
     ) -> Result<BoxStream<'static, Event>, Status> {
         let kind = self.kind(resource)?;
         if let Some(selector) = &options.field_selector {
-            selector.check(&kind.key)?;
+            selector.check(&kind.key, kind.custom)?;
         }
         Ok(watch::open(&self.inner, kind, namespace, options))
     }
@@ -253,6 +253,12 @@ impl Api {
             }
         }
         Ok(found)
+    }
+
+    /// Refuses a revision that is yet to come.
+    pub(super) fn check_revision(&self, asked: u64) -> Result<(), Status> {
+        let now = self.revision();
+        if asked > now { Err(read::too_large(asked, now)) } else { Ok(()) }
     }
 
     /// The revision of the newest change.

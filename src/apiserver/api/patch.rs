@@ -30,25 +30,40 @@ pub(super) fn patch(
     let stored = current.ok_or_else(|| kind.not_found(target.name))?;
     let current = stored.value();
     let shown = scale::shown(kind, target.subresource, &current);
-    // The real server shows a strategic patch as it came, and of the others the object that they made.
-    let strict = write.options.field_validation == FieldValidation::Strict;
-    let strategic_text = (strict && *patch == PatchKind::Strategic).then(|| go_text(&body));
-    let patched = match patch {
-        PatchKind::Json => json::apply(&shown, body)?,
-        PatchKind::Merge => merge::apply((*shown).clone(), body),
-        _ if kind.custom => return Err(no_strategic_merge()),
-        _ if target.subresource == Subresource::Scale => strategic::apply(&Schema::default(), (*shown).clone(), body)?,
-        _ => strategic::apply(&kind.storage().schema, (*shown).clone(), body)?,
-    };
+    if *patch == PatchKind::Merge && !body.is_object() {
+        return Err(Status::bad_request("error decoding patch: a merge patch of an object must be an object"));
+    }
+    let again = body.clone();
+    let patched = changed(write, patch, &shown, body)?;
     let object = if target.subresource == Subresource::Scale {
         scale::update(state, write, &patched)?
     } else {
-        check_identity(&current, &patched)?;
-        let text = strategic_text.or_else(|| strict.then(|| patched.to_string())).unwrap_or_default();
-        let decoded = prepare::decode_patched(write, patched, &text)?;
+        // The real server shows a strategic patch as it came, and of the others the object that they made.
+        let text = || match patch {
+            PatchKind::Strategic => go_text(&again),
+            _ => changed(write, patch, &shown, again.clone()).map(|it| it.to_string()).unwrap_or_default(),
+        };
+        let mut decoded = prepare::decode_patched(write, patched, text)?;
+        update::check_version(kind, &current, &decoded)?;
+        check_identity(&current, &decoded)?;
+        prepare::place(write, &mut decoded)?;
         update::replace(state, write, &stored, decoded, Ownership::Update)?
     };
     Ok((object, false))
+}
+
+/// The object, or the part that is patched, as the patch makes it.
+fn changed(write: &Write<'_>, patch: &PatchKind, shown: &Value, body: Value) -> Result<Value, Status> {
+    let kind = write.kind;
+    match patch {
+        PatchKind::Json => json::apply(shown, body),
+        PatchKind::Merge => Ok(merge::apply(shown.clone(), body)),
+        _ if kind.custom => Err(no_strategic_merge()),
+        _ if write.target.subresource == Subresource::Scale => {
+            strategic::apply(&Schema::default(), shown.clone(), body)
+        }
+        _ => strategic::apply(&kind.storage().schema, shown.clone(), body),
+    }
 }
 
 fn no_strategic_merge() -> Status {

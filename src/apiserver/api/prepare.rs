@@ -34,12 +34,16 @@ pub(super) fn decode(write: &Write<'_>, object: Value) -> Result<Value, Status> 
 }
 
 /// The same of an object that a patch has made; `shown` is how its refusal shows the patch.
-pub(super) fn decode_patched(write: &Write<'_>, object: Value, shown: &str) -> Result<Value, Status> {
-    let (object, unknown) = decode_any(write, object)?;
-    tell_unknown(write, &unknown, |why| {
-        let error = FieldError::invalid("patch", &json!(shown), &why);
+pub(super) fn decode_patched(write: &Write<'_>, object: Value, shown: impl Fn() -> String) -> Result<Value, Status> {
+    let refused = |why: &str| {
+        let error = FieldError::invalid("patch", &json!(shown()), why);
         Status::invalid("", "", "", vec![error])
+    };
+    let (object, unknown) = decode_any(write, object).map_err(|it| {
+        let detail = it.message.split_once(&format!("cannot be handled as a {}: ", write.kind.kind));
+        refused(detail.map_or(it.message.as_str(), |(_, detail)| detail))
     })?;
+    tell_unknown(write, &unknown, |why| refused(&why))?;
     Ok(object)
 }
 
@@ -80,12 +84,12 @@ fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String
 
 /// Makes the object fit the types of its kind; the paths of unknown fields, which are dropped.
 fn fit(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
-    let mut decoder = Decoder::default();
     let version = &kind.storage().name;
     let name = &kind.kind;
     let cannot =
         |it| Status::bad_request(format!("{name} in version \"{version}\" cannot be handled as a {name}: {it}"));
     if !kind.custom {
+        let mut decoder = Decoder::default();
         decoder.decode(&kind.storage().schema, object).map_err(cannot)?;
         meta::of(object);
         return Ok(decoder.unknown);
@@ -93,6 +97,7 @@ fn fit(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
     let schema = Fields { known: [("metadata".to_owned(), Schema::object_meta())].into(), ..Fields::default() };
     let mut holder = json!({ "metadata": object.get_mut("metadata").map(Value::take) });
     let shape = Schema { shape: Shape::Object(schema), ..Schema::default() };
+    let mut decoder = Decoder::default();
     decoder.decode(&shape, &mut holder).map_err(cannot)?;
     object["metadata"] = holder["metadata"].take();
     meta::of(object);
@@ -124,6 +129,13 @@ pub(super) fn fill(kind: &Kind, object: &mut Value) {
         custom::default(&kind.storage().schema, object);
     } else {
         defaults::apply(&kind.key, object);
+    }
+}
+
+/// What admission adds, of which nobody becomes the owner.
+pub(super) fn admit(kind: &Kind, object: &mut Value) {
+    if !kind.custom {
+        defaults::admit(&kind.key, object);
     }
 }
 

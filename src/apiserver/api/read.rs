@@ -65,7 +65,7 @@ impl Page {
 
 pub(super) fn list(state: &State, kind: &Kind, namespace: Option<&str>, options: &ListOptions) -> Result<Page, Status> {
     if let Some(selector) = &options.field_selector {
-        selector.check(&kind.key)?;
+        selector.check(&kind.key, kind.custom)?;
     }
     let now = state.store.revision();
     let token = options.continue_.as_deref().filter(|it| !it.is_empty()).map(Token::decode).transpose()?;
@@ -90,14 +90,14 @@ pub(super) fn list(state: &State, kind: &Kind, namespace: Option<&str>, options:
     Ok(page(objects.into_iter(), revision, token.as_ref(), options))
 }
 
-fn too_large(asked: u64, now: u64) -> Status {
-    let message = format!("Too large resource version: {asked}, current: {now}");
+pub(super) fn too_large(asked: u64, now: u64) -> Status {
+    let message = format!("Timeout: Too large resource version: {asked}, current: {now}");
     let cause = Cause {
         reason: "ResourceVersionTooLarge".to_owned(),
         message: "Too large resource version".to_owned(),
         field: String::new(),
     };
-    Status::new(504, Reason::Timeout, message).with_causes(vec![cause])
+    Status::new(504, Reason::Timeout, message).with_causes(vec![cause]).retry_after(1)
 }
 
 fn no_longer_known(continued: bool, revision: u64, now: u64) -> Status {

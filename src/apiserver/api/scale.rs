@@ -63,6 +63,14 @@ pub(super) fn update(state: &mut State, write: &Write<'_>, scale: &Value) -> Res
     let current = stored.value();
     let Some(paths) = &kind.storage().scale else { return Err(Status::no_such_resource()) };
     let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| json!(0));
+    if !replicas.is_i64() {
+        let found = crate::apiserver::schema::type_name(&replicas);
+        let message = format!(
+            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal {found} into Go struct field \
+             ScaleSpec.spec.replicas of type int32"
+        );
+        return Err(Status::bad_request(message));
+    }
     if replicas.as_i64().is_none_or(|it| it < 0) {
         let error = FieldError::invalid("spec.replicas", &replicas, "must be greater than or equal to 0");
         return Err(Status::invalid("Scale", "autoscaling", target.name, vec![error]));

@@ -7,7 +7,7 @@ use crate::apiserver::options::Subresource;
 use crate::apiserver::patch::fields::FieldSet;
 use crate::apiserver::patch::owners::{Owners, Writer};
 use crate::apiserver::server::State;
-use crate::apiserver::status::{FieldError, Status};
+use crate::apiserver::status::{FieldError, Reason, Status};
 use crate::apiserver::{addresses, crd, meta};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -36,23 +36,55 @@ pub(super) fn update(state: &mut State, write: &Write<'_>, object: Value) -> Res
         let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
         return Err(Status::invalid(&write.kind.plural, &write.kind.group, target.name, vec![error]));
     }
+    check_version(write.kind, &current.value(), &object)?;
+    check_uid(write.kind, &current.value(), &object)?;
     replace(state, write, &current, object, Ownership::Update)
 }
 
 /// The optimistic lock: whoever names a version or a uid means that one.
-fn check_version(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
+pub(super) fn check_version(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
     let name = meta::text(current, "name");
-    let uid = meta::text(object, "uid");
-    if !uid.is_empty() && uid != meta::text(current, "uid") {
-        let found = meta::text(current, "uid");
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
-        return Err(Status::conflict(&kind.plural, &kind.group, name, &why));
-    }
     let version = meta::text(object, "resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");
+        return Err(Status::new(500, Reason::Unknown, message));
+    }
     if !version.is_empty() && version != meta::text(current, "resourceVersion") {
         return Err(Status::modified(&kind.plural, &kind.group, name));
     }
     Ok(())
+}
+
+/// A put that names a uid means that object; the words are those of the store behind the real server.
+fn check_uid(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
+    let (uid, found) = (meta::text(object, "uid"), meta::text(current, "uid"));
+    if uid.is_empty() || uid == found {
+        return Ok(());
+    }
+    let (plural, name) = (&kind.plural, meta::text(current, "name"));
+    let key = ["/registry", plural, meta::text(current, "namespace"), name];
+    let key: Vec<_> = key.into_iter().filter(|it| !it.is_empty()).collect();
+    let key = key.join("/");
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID \
+         in precondition: {uid}, UID in object meta: {found}"
+    );
+    Err(Status::conflict(plural, &kind.group, name, &why))
+}
+
+/// Metadata that only the server sets: an update may leave it out or repeat it.
+fn check_kept(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
+    let fault = |key: &str| {
+        let (before, after) = (current["metadata"].get(key), object["metadata"].get(key));
+        let changes = after.is_some_and(|it| !it.is_null()) && before != after;
+        changes.then(|| FieldError::invalid(format!("metadata.{key}"), &object["metadata"][key], "field is immutable"))
+    };
+    let mut keys = vec!["uid"];
+    if !meta::is_terminating(current) {
+        keys.extend(["deletionTimestamp", "deletionGracePeriodSeconds"]);
+    }
+    let errors: Vec<_> = keys.into_iter().filter_map(fault).collect();
+    if errors.is_empty() { Ok(()) } else { Err(kind.invalid(meta::text(current, "name"), errors)) }
 }
 
 /// How the writer comes to own fields.
@@ -108,6 +140,7 @@ pub(super) fn replace(
     let kind = write.kind;
     let current = &stored.value();
     check_version(kind, current, &object)?;
+    check_kept(kind, current, &object)?;
     if write.target.subresource == Subresource::Status {
         let status = object.as_object_mut().and_then(|it| it.shift_remove("status"));
         object = (**current).clone();
@@ -128,12 +161,13 @@ pub(super) fn replace(
     }
     prepare::fill(kind, &mut object);
     own(write, (current, &mut object), ownership, &state.now())?;
+    prepare::admit(kind, &mut object);
     prepare::check(kind, &object, Some(current))?;
     if kind.key == resource::CUSTOM_RESOURCE_DEFINITIONS {
         let status = crd::status(&object, &state.kinds, &state.now());
         set_or_remove(&mut object, "status", Some(status));
     }
-    if kind.generation && wish_changed(current, &object) {
+    if kind.generation && wish_changed(kind, current, &object) {
         let generation = current.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
         meta::set(&mut object, "generation", generation + 1);
     }
@@ -151,10 +185,15 @@ fn set_or_remove(object: &mut Value, key: &str, value: Option<Value>) {
     };
 }
 
-/// Whether something other than metadata and status differs.
-fn wish_changed(old: &Value, new: &Value) -> bool {
+/// Whether something other than metadata and status differs. A custom kind without the status subresource has a field of
+/// that name like any other; annotations of a Deployment count, because they go down to its ReplicaSets.
+fn wish_changed(kind: &Kind, old: &Value, new: &Value) -> bool {
+    let annotations = |it: &Value| it.pointer("/metadata/annotations").cloned();
+    if kind.key == resource::DEPLOYMENTS && annotations(old) != annotations(new) {
+        return true;
+    }
     let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return true };
-    let wish = |key: &str| key != "metadata" && key != "status";
+    let wish = |key: &str| key != "metadata" && (key != "status" || (kind.custom && !kind.storage().status));
     new.iter().any(|(key, value)| wish(key) && old.get(key) != Some(value))
         || old.keys().any(|key| wish(key) && !new.contains_key(key))
 }

@@ -35,6 +35,17 @@ pub fn is_kept(kind: &Kind, version: &str) -> bool {
     kind.key != resource::EVENTS_V1 && kind.storage().name == version
 }
 
+/// An applied configuration must say what it is.
+pub fn check_applied(kind: &Kind, version: &str, config: &Value) -> Result<(), Status> {
+    let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, found) = (text("apiVersion"), text("kind"));
+    if (api_version, found) == (kind.api_version_of(version).as_str(), kind.kind.as_str()) {
+        return Ok(());
+    }
+    let group_version = if api_version.contains('/') { api_version.to_owned() } else { format!("/{api_version}") };
+    Err(Status::bad_request(format!("invalid object type: {group_version}, Kind={found}")))
+}
+
 /// The object in the version that is kept; it must say the version of the address or none.
 pub fn to_storage(kind: &Kind, version: &str, mut object: Value) -> Result<Value, Status> {
     let expected = kind.api_version_of(version);

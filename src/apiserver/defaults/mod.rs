@@ -33,6 +33,13 @@ fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
     map.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// What the admission plugins of the real server fill in.
+pub fn admit(resource: &str, object: &mut Value) {
+    if let (r::PODS, Some(root)) = (resource, object.as_object_mut()) {
+        pod::admit(root);
+    }
+}
+
 /// Fills in what a built-in kind leaves open. Custom kinds have the defaults of their schema instead.
 pub fn apply(resource: &str, object: &mut Value) {
     let Some(root) = object.as_object_mut() else { return };

@@ -19,6 +19,14 @@ pub fn pod(root: &mut Object) {
     let Some(spec) = object(root, "spec") else { return };
     pod_spec(spec);
     absent(spec, "enableServiceLinks", true);
+    for list in ["containers", "initContainers"] {
+        each(spec, list).for_each(requests_from_limits);
+    }
+}
+
+/// What the plugins Priority, ServiceAccount and DefaultTolerationSeconds do.
+pub fn admit(root: &mut Object) {
+    let Some(spec) = object(root, "spec") else { return };
     absent(spec, "preemptionPolicy", "PreemptLowerPriority");
     absent(spec, "priority", 0);
     if text(spec, "serviceAccountName").is_empty() {
@@ -26,9 +34,6 @@ pub fn pod(root: &mut Object) {
     }
     let account = spec.get("serviceAccountName").cloned().unwrap_or_default();
     absent(spec, "serviceAccount", account);
-    for list in ["containers", "initContainers"] {
-        each(spec, list).for_each(requests_from_limits);
-    }
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         tolerate(spec, key);
     }

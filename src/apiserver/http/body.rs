@@ -1,13 +1,15 @@
 //! Bodies of requests: JSON, YAML, protobuf.
 
 use super::{Call, MAX_BODY_BYTES, twice};
+use crate::apiserver::json::shallow;
 use crate::apiserver::options::TextFaults;
 use crate::apiserver::protobuf;
 use crate::apiserver::status::{Reason, Status};
 use crate::sys::yaml;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// The whole body, at most [`MAX_BODY_BYTES`].
 pub async fn read(body: Body) -> Result<Bytes, Status> {
@@ -15,6 +17,10 @@ pub async fn read(body: Body) -> Result<Bytes, Status> {
         let message = format!("Request entity too large: limit is {MAX_BODY_BYTES}");
         Status::new(413, Reason::RequestEntityTooLarge, message)
     })
+}
+
+fn shallow_read((value, faults): (Value, TextFaults)) -> Result<(Value, TextFaults), Status> {
+    shallow(value).map(|it| (it, faults))
 }
 
 /// The media type without its parameters.
@@ -26,9 +32,9 @@ pub fn media_type(call: &Call) -> String {
 /// An object of kind `kind`, by its media type, and what was wrong with its text. No media type means JSON.
 pub fn object(bytes: &[u8], media: &str, kind: &str) -> Result<(Value, TextFaults), Status> {
     match media {
-        "" | "application/json" => json(bytes, kind),
+        "" | "application/json" => from_json(bytes, kind).and_then(shallow_read),
         "application/yaml" => yaml(bytes),
-        protobuf::MEDIA_TYPE => protobuf::object(bytes, kind).map(|it| (it, TextFaults::default())),
+        protobuf::MEDIA_TYPE => protobuf::object(bytes, kind).and_then(shallow).map(|it| (it, TextFaults::default())),
         _ => Err(Status::new(
             415,
             Reason::UnsupportedMediaType,
@@ -38,8 +44,10 @@ pub fn object(bytes: &[u8], media: &str, kind: &str) -> Result<(Value, TextFault
     }
 }
 
-fn json(bytes: &[u8], kind: &str) -> Result<(Value, TextFaults), Status> {
-    twice::read(bytes).map_err(|it| {
+/// `null` is an object without fields.
+fn from_json(bytes: &[u8], kind: &str) -> Result<(Value, TextFaults), Status> {
+    let object = |it: Value| if it.is_null() { Value::Object(Map::new()) } else { it };
+    twice::read(bytes).map(|(value, faults)| (object(value), faults)).map_err(|it| {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).into_owned();
         let message = format!(
             "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: \
@@ -57,7 +65,7 @@ pub fn yaml(bytes: &[u8]) -> Result<(Value, TextFaults), Status> {
     if let Ok((value, faults)) = twice::read(bytes)
         && faults.fields.is_empty()
     {
-        return Ok((value, faults));
+        return shallow_read((value, faults));
     }
     let documents = yaml::documents(text, yaml::Dialect::Kubernetes).map_err(|it| wrong(&it))?;
     let [document] = documents.as_slice() else {
@@ -70,8 +78,9 @@ pub fn yaml(bytes: &[u8]) -> Result<(Value, TextFaults), Status> {
 
 /// Keys that stand twice in one map, as Go's reader tells them.
 fn repeated(node: &yaml::Node, lines: &mut Vec<String>) {
-    for (at, entry) in node.entries().iter().enumerate() {
-        if node.entries()[..at].iter().any(|it| it.key == entry.key) {
+    let mut seen = BTreeSet::new();
+    for entry in node.entries() {
+        if !seen.insert(entry.key.as_str()) {
             lines.push(format!("line {}: key {:?} already set in map", entry.key_place.line, entry.key));
         }
         repeated(&entry.value, lines);
@@ -81,7 +90,7 @@ fn repeated(node: &yaml::Node, lines: &mut Vec<String>) {
 
 /// The body of a patch.
 pub fn patch(bytes: &[u8]) -> Result<(Value, TextFaults), Status> {
-    twice::read(bytes).map_err(|it| Status::bad_request(format!("error decoding patch: {it}")))
+    twice::read(bytes).map_err(|it| Status::bad_request(format!("error decoding patch: {it}"))).and_then(shallow_read)
 }
 
 /// The faults of a JSON patch, which are about its operations and not about the object.
@@ -94,4 +103,20 @@ pub fn operations(patch: &Value, faults: TextFaults) -> TextFaults {
         operations.extend(unknown.map(|key| format!("json patch unknown field \"[{index}].{key}\"")));
     }
     TextFaults { operations, ..TextFaults::default() }
+}
+
+/// Custom objects must say what they are.
+pub fn check_type(object: &Value, bytes: &[u8], kind: &str) -> Result<(), Status> {
+    let missing = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().is_empty();
+    let Some((_, key)) = [("kind", "Kind"), ("apiVersion", "apiVersion")].into_iter().find(|(key, _)| missing(key))
+    else {
+        return Ok(());
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let beginning: String = text.chars().take(30).collect();
+    let dots = if beginning.len() < text.len() { " ..." } else { "" };
+    let message = format!(
+        "the object provided is unrecognized (must be of type {kind}): Object '{key}' is missing in '{text}' ({beginning}{dots})"
+    );
+    Err(Status::bad_request(message))
 }

@@ -5,7 +5,7 @@ use crate::apiserver::options::{
     DeleteOptions, FieldValidation, ListOptions, Preconditions, Propagation, WatchOptions, WriteOptions,
 };
 use crate::apiserver::selector::{field::FieldSelector, label::LabelSelector};
-use crate::apiserver::status::{FieldError, Status};
+use crate::apiserver::status::{FieldError, Reason, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -16,27 +16,31 @@ pub fn is_true(text: &str) -> bool {
     matches!(text, "1" | "true" | "True" | "TRUE" | "t" | "T")
 }
 
+/// A number; one below zero counts as none.
 fn number(call: &Call, name: &str) -> Result<Option<u64>, Status> {
     let text = call.asks(name);
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse()
-        .map(Some)
+    text.parse::<i64>()
+        .map(|it| u64::try_from(it).ok())
         .map_err(|_| Status::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
 }
 
-/// `resourceVersion`, which is a number although clients must not know.
-fn revision(call: &Call) -> Result<Option<u64>, Status> {
+/// `resourceVersion`, which is a number although clients must not know; or what is wrong with it.
+pub fn revision(call: &Call) -> Result<Option<u64>, String> {
     let text = call.asks("resourceVersion");
     if text.is_empty() {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| {
-        let detail = format!("strconv.ParseUint: parsing \"{text}\": invalid syntax");
-        let error = FieldError::invalid("resourceVersion", &json!(text), &detail);
-        Status::invalid("", "", "", vec![error])
+        let found = json!(text);
+        format!("resourceVersion: Invalid value: {found}: strconv.ParseUint: parsing {found}: invalid syntax")
     })
+}
+
+fn no_revision(why: &str) -> Status {
+    Status::bad_request(format!("invalid resource version: {why}"))
 }
 
 fn label_selector(call: &Call) -> Result<Option<LabelSelector>, Status> {
@@ -57,7 +61,7 @@ fn field_selector(call: &Call) -> Result<Option<FieldSelector>, Status> {
 
 pub fn list(call: &Call) -> Result<ListOptions, Status> {
     let token = call.asks("continue");
-    let asked = revision(call)?;
+    let asked = revision(call).map_err(|it| no_revision(&it))?;
     let options = "ListOptions.meta.k8s.io";
     let exact = match call.asks("resourceVersionMatch") {
         "" => false,
@@ -76,7 +80,11 @@ pub fn list(call: &Call) -> Result<ListOptions, Status> {
         "Exact" => true,
         "NotOlderThan" => false,
         other => {
-            let error = FieldError::unsupported("resourceVersionMatch", &json!(other), &["Exact", "NotOlderThan", ""]);
+            let error = FieldError::unsupported_as_listed(
+                "resourceVersionMatch",
+                &json!(other),
+                &["Exact", "NotOlderThan", ""],
+            );
             return Err(invalid_options(options, error));
         }
     };
@@ -101,7 +109,12 @@ pub fn watch(call: &Call) -> Result<WatchOptions, Status> {
     let initial = call.asks("sendInitialEvents");
     if !initial.is_empty() && call.asks("resourceVersionMatch") != "NotOlderThan" {
         let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        return Err(invalid_options("ListOptions", FieldError::forbidden("resourceVersionMatch", why)));
+        let mut errors = vec![FieldError::forbidden("resourceVersionMatch", why)];
+        let found = call.asks("resourceVersionMatch");
+        if !found.is_empty() {
+            errors.push(FieldError::unsupported("resourceVersionMatch", &json!(found), &["NotOlderThan"]));
+        }
+        return Err(Status::invalid("ListOptions", "meta.k8s.io", "", errors));
     }
     if initial.is_empty() && !call.asks("resourceVersionMatch").is_empty() {
         let why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
@@ -111,19 +124,23 @@ pub fn watch(call: &Call) -> Result<WatchOptions, Status> {
     Ok(WatchOptions {
         label_selector: label_selector(call)?,
         field_selector: field_selector(call)?,
-        resource_version: revision(call)?,
+        resource_version: revision(call).map_err(|it| Status::new(500, Reason::Unknown, it))?,
         allow_bookmarks: is_true(call.asks("allowWatchBookmarks")),
         send_initial_events: (!initial.is_empty()).then(|| is_true(initial)),
         timeout: Some(timeout),
     })
 }
 
-/// Options of a write. Without `fieldManager` the name is that of the client's program, as the real server takes it.
-pub fn write(call: &Call) -> Result<WriteOptions, Status> {
+/// Longest `fieldManager`, in bytes.
+const MAX_MANAGER: usize = 128;
+
+/// Options of a write, which the real server calls `CreateOptions`, `UpdateOptions` or `PatchOptions`. Without `fieldManager`
+/// the name is that of the client's program, as the real server takes it.
+pub fn write(call: &Call, kind: &str) -> Result<WriteOptions, Status> {
     let dry_run = match call.asks("dryRun") {
         "" => false,
         "All" => true,
-        other => return Err(invalid_dry_run("WriteOptions", other)),
+        other => return Err(invalid_dry_run(kind, other)),
     };
     let field_validation = match call.asks("fieldValidation") {
         "" | "Warn" => FieldValidation::Warn,
@@ -131,19 +148,29 @@ pub fn write(call: &Call) -> Result<WriteOptions, Status> {
         "Strict" => FieldValidation::Strict,
         other => {
             let error = FieldError::unsupported("fieldValidation", &json!(other), &["", "Ignore", "Strict", "Warn"]);
-            let options = match call.method {
-                http::Method::PUT => "UpdateOptions",
-                http::Method::PATCH => "PatchOptions",
-                _ => "CreateOptions",
-            };
-            return Err(invalid_options(options, error));
+            return Err(invalid_options(kind, error));
         }
     };
-    let field_manager = match call.asks("fieldManager") {
-        "" => agent(call.header(&http::header::USER_AGENT)).to_owned(),
-        named => named.to_owned(),
-    };
+    let named = call.asks("fieldManager");
+    if named.len() > MAX_MANAGER {
+        return Err(invalid_options(kind, FieldError::too_long("fieldManager", MAX_MANAGER)));
+    }
+    if named.chars().any(char::is_control) {
+        let detail = "should only contain printable characters";
+        return Err(invalid_options(kind, FieldError::invalid("fieldManager", &json!(named), detail)));
+    }
+    let agent = call.header(&http::header::USER_AGENT);
+    let field_manager = if named.is_empty() { agent_name(agent) } else { named }.to_owned();
     Ok(WriteOptions { dry_run, field_manager, field_validation, ..WriteOptions::default() })
+}
+
+/// `force` says something to applies only.
+pub fn check_force(call: &Call) -> Result<(), Status> {
+    if call.asks("force").is_empty() {
+        return Ok(());
+    }
+    let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+    Err(invalid_options("PatchOptions", error))
 }
 
 fn invalid_dry_run(kind: &str, found: &str) -> Status {
@@ -152,7 +179,7 @@ fn invalid_dry_run(kind: &str, found: &str) -> Status {
 }
 
 /// `kubectl/v1.34.3 (linux/amd64)` is `kubectl`.
-fn agent(text: &str) -> &str {
+fn agent_name(text: &str) -> &str {
     let name = text.split('/').next().unwrap_or_default();
     if name.is_empty() { "unknown" } else { name }
 }
@@ -167,8 +194,8 @@ pub fn delete(call: &Call, body: &Value) -> Result<DeleteOptions, Status> {
         "Foreground" => Some(Propagation::Foreground),
         "Orphan" => Some(Propagation::Orphan),
         other => {
-            let names = ["Background", "Foreground", "Orphan"];
-            let error = FieldError::unsupported("propagationPolicy", &json!(other), &names);
+            let names = ["Foreground", "Background", "Orphan", "nil"];
+            let error = FieldError::unsupported_as_listed("propagationPolicy", &json!(other), &names);
             return Err(invalid_options("DeleteOptions", error));
         }
     };

@@ -5,7 +5,7 @@ use super::path::At;
 use super::{Call, body, query};
 use crate::apiserver::api::Page;
 use crate::apiserver::api::{self, Api};
-use crate::apiserver::kinds::Kind;
+use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::meta;
 use crate::apiserver::object::Object;
 use crate::apiserver::options::{PatchKind, Subresource, Target, TextFaults, WriteOptions};
@@ -42,7 +42,11 @@ pub async fn call(server: &Server, at: At, call: Call) -> Result<Answer, Status>
         Some("finalize") if kind.key == "namespaces" => Subresource::Main,
         Some(_) => return Err(Status::no_such_resource()),
     };
-    api::check_subresource(&kind, subresource)?;
+    api::check_subresource(&kind, subresource).map_err(|it| match &at.name {
+        // A custom kind's subresources are looked up with the object.
+        Some(name) if kind.custom => kind.not_found(name),
+        _ => it,
+    })?;
     let include = match call.asks("includeObject") {
         "None" => Include::None,
         "Object" => Include::Object,
@@ -60,8 +64,10 @@ impl Visit {
     async fn dispatch(self, call: Call) -> Result<Answer, Status> {
         let watching = self.at.watch || query::is_true(call.asks("watch"));
         match (&call.method, self.at.name.is_some()) {
-            (&Method::GET, _) if watching => self.watch(&call),
+            // At the address of one object only the old form of the address watches.
+            (&Method::GET, named) if watching && (!named || self.at.watch) => self.watch(&call),
             (&Method::GET, true) => {
+                self.check_revision(&call)?;
                 let object = self.api.part(&self.target())?;
                 Ok(self.object(object, StatusCode::OK))
             }
@@ -74,7 +80,7 @@ impl Visit {
             (&Method::PUT, true) => self.update(call).await,
             (&Method::PATCH, true) => self.patch(call).await,
             (&Method::DELETE, true) if self.subresource == Subresource::Main => self.delete(call).await,
-            (&Method::DELETE, false) => self.delete_collection(call).await,
+            (&Method::DELETE, false) if self.kind.key != resource::NAMESPACES => self.delete_collection(call).await,
             _ => Err(Status::method_forbidden()),
         }
     }
@@ -85,8 +91,14 @@ impl Visit {
         Target { subresource: self.subresource, ..Target::new(api::kept_as(&self.kind), namespace, name) }
     }
 
-    fn write_options(&self, call: &Call) -> Result<WriteOptions, Status> {
-        Ok(WriteOptions { warnings: Some(Arc::clone(&self.warnings)), ..query::write(call)? })
+    /// Whoever asks for at least a version that is yet to come waits in vain.
+    fn check_revision(&self, call: &Call) -> Result<(), Status> {
+        let asked = query::revision(call).map_err(|it| Status::new(500, Reason::Unknown, it))?;
+        self.api.check_revision(asked.unwrap_or(0))
+    }
+
+    fn write_options(&self, call: &Call, kind: &str) -> Result<WriteOptions, Status> {
+        Ok(WriteOptions { warnings: Some(Arc::clone(&self.warnings)), ..query::write(call, kind)? })
     }
 
     fn object(&self, object: Arc<Object>, code: StatusCode) -> Answer {
@@ -117,11 +129,14 @@ impl Visit {
         if self.subresource == Subresource::Scale {
             return Ok((object, faults));
         }
+        if self.kind.custom {
+            body::check_type(&object, &bytes, &self.kind.kind)?;
+        }
         Ok((api::to_storage(&self.kind, &self.at.version, object)?, faults))
     }
 
     async fn create(self, call: Call) -> Result<Answer, Status> {
-        let mut options = self.write_options(&call)?;
+        let mut options = self.write_options(&call, "CreateOptions")?;
         let object;
         (object, options.text) = self.decoded(call).await?;
         let namespace = self.at.namespace.as_deref().unwrap_or_default();
@@ -130,7 +145,7 @@ impl Visit {
     }
 
     async fn update(self, call: Call) -> Result<Answer, Status> {
-        let mut options = self.write_options(&call)?;
+        let mut options = self.write_options(&call, "UpdateOptions")?;
         let object;
         (object, options.text) = self.decoded(call).await?;
         let stored = self.api.updated(&self.target(), object, &options)?;
@@ -138,7 +153,7 @@ impl Visit {
     }
 
     async fn patch(self, call: Call) -> Result<Answer, Status> {
-        let mut options = self.write_options(&call)?;
+        let mut options = self.write_options(&call, "PatchOptions")?;
         let media = body::media_type(&call);
         let manager = call.asks("fieldManager").to_owned();
         let force = query::is_true(call.asks("force"));
@@ -149,12 +164,16 @@ impl Visit {
             "application/apply-patch+yaml" => PatchKind::Apply { field_manager: manager, force },
             _ => return Err(unsupported_patch(&self.kind)),
         };
+        if !matches!(kind, PatchKind::Apply { .. }) {
+            query::check_force(&call)?;
+        }
         let bytes = body::read(call.body).await?;
         let value;
         (value, options.text) = match kind {
             PatchKind::Apply { .. } => {
-                let (value, faults) = body::yaml(&bytes)?;
-                (api::to_storage(&self.kind, &self.at.version, value)?, faults)
+                let (config, faults) = body::yaml(&bytes)?;
+                api::check_applied(&self.kind, &self.at.version, &config)?;
+                (api::to_storage(&self.kind, &self.at.version, config)?, faults)
             }
             PatchKind::Json => {
                 let (value, faults) = body::patch(&bytes)?;
@@ -216,14 +235,14 @@ fn without_empty(mut value: Value) -> Value {
 }
 
 fn unsupported_patch(kind: &Kind) -> Status {
-    let mut accepted = vec!["application/json-patch+json", "application/merge-patch+json"];
-    if !kind.custom {
-        accepted.push("application/strategic-merge-patch+json");
-    }
-    accepted.push("application/apply-patch+yaml");
-    let message = format!(
-        "the body of the request was in an unknown format - accepted media types include: {}",
-        accepted.join(", ")
-    );
+    let accepted = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
+    let message = match kind.custom {
+        true => format!(
+            "the body of the request was in an unknown format - accepted media types include: {}",
+            accepted.join(", ")
+        ),
+        // The built-in kinds are refused a step earlier there, with fewer words.
+        false => "415: Unsupported Media Type".to_owned(),
+    };
     Status::new(415, Reason::UnsupportedMediaType, message)
 }

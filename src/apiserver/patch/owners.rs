@@ -15,12 +15,11 @@ const ANCIENT: &str = "ancient-changes";
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 /// Fields that nobody owns, because the server sets them or they name the object.
-const NOBODYS: [&[&str]; 14] = [
+const NOBODYS: [&[&str]; 13] = [
     &["f:apiVersion"],
     &["f:kind"],
     &["f:metadata", "f:name"],
     &["f:metadata", "f:namespace"],
-    &["f:metadata", "f:generateName"],
     &["f:metadata", "f:creationTimestamp"],
     &["f:metadata", "f:deletionTimestamp"],
     &["f:metadata", "f:deletionGracePeriodSeconds"],
@@ -199,6 +198,11 @@ impl Owners {
             entry.fields.subtract(&found.removed);
         }
         let own = self.own(writer, now);
+        if own.fields.is_empty() {
+            // A new object, mostly: everything is the writer's, and nothing was there to be gone.
+            own.fields = found.changed;
+            return;
+        }
         let before = own.fields.clone();
         own.fields.unite(&found.changed);
         own.fields.subtract(&found.removed);

@@ -1,7 +1,7 @@
 //! Strategic merge patch: lists merge by their keys, and the patch may say more with `$` directives.
 
 use crate::apiserver::schema::{Schema, Shape};
-use crate::apiserver::status::Status;
+use crate::apiserver::status::{Reason, Status};
 use serde_json::{Map, Value};
 
 const ORDER: &str = "$setElementOrder/";
@@ -31,7 +31,9 @@ fn merge_map(schema: &Schema, target: Value, mut patch: Map<String, Value>) -> R
         None | Some("merge") => {}
         Some("replace") => return Ok(Value::Object(plain_map(patch))),
         Some("delete") => return Ok(Value::Object(Map::new())),
-        Some(other) => return Err(Status::bad_request(format!("unknown patch type found: {other}"))),
+        Some(other) => {
+            return Err(Status::new(500, Reason::Unknown, format!("Unknown patch type found: {other}")));
+        }
     }
     if let Some(Value::Array(kept)) = patch.shift_remove("$retainKeys") {
         map.retain(|key, _| kept.iter().any(|it| it.as_str() == Some(key)));
@@ -132,7 +134,7 @@ fn merge_list(schema: &Schema, old: Option<Value>, patch: Vec<Value>) -> Result<
     for item in patch {
         let Some(identity) = item.get(key).cloned() else {
             let message = format!("map: {item} does not contain declared merge key: {key}");
-            return Err(Status::bad_request(message));
+            return Err(Status::new(500, Reason::Unknown, message));
         };
         let at = items.iter().position(|it| it.get(key) == Some(&identity));
         match (directive(&item), at) {

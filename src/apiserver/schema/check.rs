@@ -65,15 +65,14 @@ fn has_type(shape: &Shape, value: &Value) -> bool {
 }
 
 fn check_text(rules: &Rules, text: &str, path: &str, errors: &mut Vec<FieldError>) {
+    // Of length and pattern the first fault is told.
     let length = text.chars().count() as u64;
     if let Some(limit) = rules.max_length.filter(|it| length > *it) {
         errors.push(FieldError::too_long(path, limit as usize));
-    }
-    if let Some(limit) = rules.min_length.filter(|it| length < *it) {
+    } else if let Some(limit) = rules.min_length.filter(|it| length < *it) {
         let detail = format!("{path} in body should be at least {limit} chars long");
         errors.push(FieldError::invalid(path, &json!(text), &detail));
-    }
-    if let Some(pattern) = rules.pattern.as_ref().filter(|it| !it.is_match(text)) {
+    } else if let Some(pattern) = rules.pattern.as_ref().filter(|it| !it.is_match(text)) {
         let detail = format!("{path} in body should match '{pattern}'");
         errors.push(FieldError::invalid(path, &json!(text), &detail));
     }
@@ -172,9 +171,11 @@ fn check_object(schema: &Schema, rules: &Rules, value: &Value, path: &str, error
     for name in required.iter().filter(|it| !map.contains_key(*it)) {
         errors.push(FieldError::required(joined(path, name), ""));
     }
-    for (key, item) in map {
+    let mut keys: Vec<_> = map.keys().collect();
+    keys.sort();
+    for key in keys {
         if let Some(field) = known.get(key).or(others.as_ref()) {
-            check(field, item, &joined(path, key), errors);
+            check(field, &map[key], &joined(path, key), errors);
         }
     }
 }

@@ -8,27 +8,28 @@ use std::fmt::Write as _;
 
 /// What decoding found: unknown fields by path; the first type that is wrong stops it.
 #[derive(Default)]
-pub struct Decoder {
+pub struct Decoder<'s> {
     pub unknown: Vec<String>,
     /// The way to the value, with indices: `spec.containers[0]`.
-    path: Vec<Step>,
+    path: Vec<Step<'s>>,
 }
 
-enum Step {
-    Field(String),
+#[derive(Clone, Copy)]
+enum Step<'s> {
+    Field(&'s str),
     Index(usize),
 }
 
 /// Fields of strings that Go writes even when they are empty, because they are pointers.
 const KEPT_EMPTY: [&str; 5] = ["storageClassName", "ingressClassName", "apiGroup", "controller", "holderIdentity"];
 
-impl Decoder {
+impl<'s> Decoder<'s> {
     /// Makes the value fit; the error is the text after "cannot be handled as a …: ".
-    pub fn decode(&mut self, schema: &Schema, value: &mut Value) -> Result<(), String> {
+    pub fn decode(&mut self, schema: &'s Schema, value: &mut Value) -> Result<(), String> {
         self.value(schema, value, "")
     }
 
-    fn value(&mut self, schema: &Schema, value: &mut Value, holder: &str) -> Result<(), String> {
+    fn value(&mut self, schema: &'s Schema, value: &mut Value, holder: &str) -> Result<(), String> {
         match &schema.shape {
             Shape::Any => Ok(()),
             Shape::Scalar(scalar) => self.scalar(*scalar, value, holder),
@@ -45,11 +46,8 @@ impl Decoder {
             Value::Array(_) => "array",
             Value::Object(_) | Value::Null => "object",
         };
-        let fields: Vec<_> = self
-            .path
-            .iter()
-            .filter_map(|it| if let Step::Field(name) = it { Some(name.as_str()) } else { None })
-            .collect();
+        let fields: Vec<_> =
+            self.path.iter().filter_map(|it| if let Step::Field(name) = it { Some(*name) } else { None }).collect();
         let place = fields.join(".");
         format!("json: cannot unmarshal {found} into Go struct field {holder}.{place} of type {go_type}")
     }
@@ -97,7 +95,7 @@ impl Decoder {
         }
     }
 
-    fn list(&mut self, list: &List, value: &mut Value, holder: &str) -> Result<(), String> {
+    fn list(&mut self, list: &'s List, value: &mut Value, holder: &str) -> Result<(), String> {
         let Some(items) = value.as_array_mut() else {
             return Err(self.wrong(value, holder, &format!("[]{}", go_type(&list.items))));
         };
@@ -111,7 +109,13 @@ impl Decoder {
         Ok(())
     }
 
-    fn object(&mut self, schema: &Schema, fields: &Fields, value: &mut Value, holder: &str) -> Result<(), String> {
+    fn object(
+        &mut self,
+        schema: &'s Schema,
+        fields: &'s Fields,
+        value: &mut Value,
+        holder: &str,
+    ) -> Result<(), String> {
         let Some(map) = value.as_object_mut() else {
             return Err(self.wrong(value, holder, &go_type(schema)));
         };
@@ -127,7 +131,7 @@ impl Decoder {
         }
         let mut dropped = Vec::new();
         for (key, item) in map.iter_mut() {
-            let Some(field) = fields.known.get(key) else {
+            let Some((name, field)) = fields.known.get_key_value(key) else {
                 self.unknown.push(self.place(key));
                 dropped.push(key.clone());
                 continue;
@@ -136,7 +140,7 @@ impl Decoder {
                 dropped.push(key.clone());
                 continue;
             }
-            self.path.push(Step::Field(key.clone()));
+            self.path.push(Step::Field(name));
             self.value(field, item, &schema.name)?;
             self.path.pop();
             if is_unwritten(key, field, item) {
@@ -151,7 +155,7 @@ impl Decoder {
 
     fn place(&self, last: &str) -> String {
         let mut text = String::new();
-        for step in &self.path {
+        for step in self.path.iter().copied() {
             match step {
                 Step::Field(name) if text.is_empty() => text.push_str(name),
                 Step::Field(name) => {
@@ -167,9 +171,9 @@ impl Decoder {
     }
 }
 
-/// A whole number, also when it is written as `2.0`.
+/// A whole number; one that is written as `2.0` is none for Go's decoder.
 fn integer(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 9e15).map(|it| it as i64))
+    value.as_i64()
 }
 
 fn quantity_value(value: &mut Value) -> Result<(), String> {

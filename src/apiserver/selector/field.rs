@@ -66,11 +66,18 @@ impl FieldSelector {
     }
 
     /// Refuses fields that the resource does not support.
-    pub fn check(&self, resource: &str) -> Result<(), Status> {
-        let known = FIELDS.iter().find(|(name, _)| *name == resource).map_or(&[][..], |(_, fields)| fields);
+    pub fn check(&self, resource: &str, custom: bool) -> Result<(), Status> {
+        let own = FIELDS.iter().find(|(name, _)| *name == resource);
+        let known = own.map_or(&[][..], |(_, fields)| fields);
         for Term { field, .. } in &self.terms {
             if field != "metadata.name" && field != "metadata.namespace" && !known.contains(&field.as_str()) {
-                let message = format!("field label not supported: {field}");
+                // Kinds with fields of their own say it in their own words.
+                let message = match own {
+                    None if !custom => format!(
+                        "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                    ),
+                    _ => format!("field label not supported: {field}"),
+                };
                 return Err(Status::bad_request(message));
             }
         }

@@ -139,7 +139,9 @@ fn check(requirement: &Requirement) -> Result<(), SelectorError> {
     let (Operator::In(values) | Operator::NotIn(values)) = &requirement.operator else { return Ok(()) };
     for (index, value) in values.iter().enumerate() {
         if let Some(fault) = name::label_value_faults(value).into_iter().next() {
-            return Err(SelectorError(format!("values[{index}][{key}]: Invalid value: \"{value}\": {fault}")));
+            return Err(SelectorError(format!(
+                "unable to parse requirement: values[{index}][{key}]: Invalid value: \"{value}\": {fault}"
+            )));
         }
     }
     Ok(())
@@ -295,7 +297,12 @@ impl Parser {
 
     fn number(&mut self) -> Result<i64, String> {
         let text = self.exact()?;
-        text.parse().map_err(|_| "for 'Gt', 'Lt' operators, the value must be an integer".to_owned())
+        text.parse().map_err(|_| {
+            format!(
+                "values[0]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer",
+                serde_json::json!(text)
+            )
+        })
     }
 
     fn values(&mut self) -> Result<Vec<String>, String> {
@@ -325,7 +332,10 @@ impl Parser {
                     values.dedup();
                     return Ok(values);
                 }
-                other => return Err(format!("{}, expected: ',', ')' or identifier", Self::found(other.as_ref()))),
+                other if wants_value => {
+                    return Err(format!("{}, expected: ',', ')' or identifier", Self::found(other.as_ref())));
+                }
+                other => return Err(format!("{}, expected: ',' or ')'", Self::found(other.as_ref()))),
             }
         }
     }

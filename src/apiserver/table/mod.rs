@@ -43,7 +43,9 @@ impl Table {
 
     /// Writes the row of an object.
     pub fn row(&self, object: &Arc<Object>, text: &mut BytesMut) {
-        let cells = Value::from((self.cells)(&object.outline()));
+        // A custom column may show anything.
+        let object_seen = if self.kind.custom { object.glance() } else { object.outline() };
+        let cells = Value::from((self.cells)(&object_seen));
         let _ = write!(text, r#"{{"cells":{cells}"#);
         match self.include {
             Include::None => {}

@@ -31,16 +31,15 @@ pub fn check(kind: &Kind, object: &Value, old: Option<&Value>, faults: &mut Faul
     }
     for (index, finalizer) in items(metadata, "finalizers").iter().enumerate() {
         let finalizer_name = finalizer.as_str().unwrap_or_default();
-        let field = format!("metadata.finalizers[{index}]");
         let faulty = name::qualified_name_faults(finalizer_name);
         for fault in &faulty {
-            faults.invalid(&field, finalizer, fault);
+            faults.invalid("metadata.finalizers", finalizer, fault);
         }
         let standard = matches!(finalizer_name, "foregroundDeletion" | "orphan" | "kubernetes");
         // Only built-in kinds insist on a domain; Flagger's own finalizer has none.
         if faulty.is_empty() && !kind.custom && !standard && !finalizer_name.contains('/') {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
-            faults.invalid(&field, finalizer, detail);
+            faults.invalid(&format!("metadata.finalizers[{index}]"), finalizer, detail);
         }
     }
     check_owners(metadata, faults);
@@ -72,8 +71,7 @@ fn check_name(kind: &Kind, metadata: &Value, old: Option<&Value>, faults: &mut F
 
 fn check_owners(metadata: &Value, faults: &mut Faults) {
     let owners = items(metadata, "ownerReferences");
-    for (index, owner) in owners.iter().enumerate() {
-        let field = format!("metadata.ownerReferences[{index}]");
+    for owner in owners {
         for (key, detail) in [
             ("apiVersion", "version must not be empty"),
             ("kind", "must not be empty"),
@@ -81,7 +79,7 @@ fn check_owners(metadata: &Value, faults: &mut Faults) {
             ("uid", "must not be empty"),
         ] {
             if text(owner, key).is_empty() {
-                faults.invalid(&format!("{field}.{key}"), &json!(""), detail);
+                faults.invalid(&format!("metadata.ownerReferences.{key}"), &json!(""), detail);
             }
         }
     }
@@ -108,9 +106,10 @@ fn check_new_finalizers(object: &Value, old: &Value, faults: &mut Faults) {
     let before: Vec<_> = crate::apiserver::meta::finalizers(old).collect();
     let added: Vec<_> = crate::apiserver::meta::finalizers(object).filter(|it| !before.contains(it)).collect();
     if !added.is_empty() {
+        let added: Vec<_> = added.into_iter().map(|it| json!(it).to_string()).collect();
         let detail = format!(
-            "no new finalizers can be added if the object is being deleted, found new finalizers {}",
-            json!(added)
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            added.join(", ")
         );
         faults.add(FieldError::forbidden("metadata.finalizers", &detail));
     }

@@ -45,7 +45,7 @@ fn is_name_part(text: &str) -> bool {
 }
 
 fn too_long(limit: usize) -> String {
-    format!("must be no more than {limit} bytes")
+    format!("must be no more than {limit} characters")
 }
 
 /// A DNS-1123 label: names of namespaces, containers, ports.
@@ -55,7 +55,8 @@ pub fn label_faults(text: &str) -> Vec<String> {
         faults.push(too_long(MAX_LABEL));
     }
     if !is_label(text) {
-        faults.push(LABEL.to_owned());
+        let is_subdomain = text.split('.').all(is_label);
+        faults.push(if is_subdomain { "must not contain dots".to_owned() } else { LABEL.to_owned() });
     }
     faults
 }

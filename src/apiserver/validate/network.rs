@@ -155,21 +155,29 @@ pub fn check_data(resource: &str, object: &Value, old: Option<&Value>, faults: &
                 && key.len() <= name::MAX_SUBDOMAIN
                 && key.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it));
             if !valid {
-                let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', \
+                let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  \
                      or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
                 faults.invalid(&format!("{part}[{key}]"), &json!(key), detail);
             }
         }
     }
     if size > MAX_DATA_BYTES {
-        let field = if resource == r::SECRETS { "data" } else { "" };
+        let field = if resource == r::SECRETS { "data" } else { "[]" };
         faults.add(FieldError::too_long(field, MAX_DATA_BYTES));
+    }
+    for key in object.get("data").and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys) {
+        if object.pointer("/binaryData").is_some_and(|it| it.get(key).is_some()) {
+            faults.invalid(&format!("data[{key}]"), &json!(key), "duplicate of key present in binaryData");
+        }
     }
     let Some(old) = old else { return };
     if resource == r::SECRETS {
         faults.immutable("type", object, old, "/type");
     }
     if old["immutable"] == json!(true) {
+        if object["immutable"] != json!(true) {
+            faults.add(FieldError::forbidden("immutable", "field is immutable when `immutable` is set"));
+        }
         for part in ["data", "binaryData"] {
             if object.get(part) != old.get(part) {
                 faults.add(FieldError::forbidden(part, "field is immutable when `immutable` is set"));

@@ -17,9 +17,13 @@ pub fn check(pod: &Value, old: Option<&Value>, faults: &mut Faults) {
         return;
     };
     check_spec(spec, "spec", faults);
-    if let Some(old) = old
-        && frozen(spec) != frozen(old.get("spec").unwrap_or(&Value::Null))
-    {
+    let Some(before) = old.and_then(|it| it.get("spec")) else { return };
+    if let Some(list) = ["containers", "initContainers"].into_iter().find(|it| {
+        let count = |spec| items(spec, it).len();
+        count(spec) != count(before)
+    }) {
+        faults.add(FieldError::forbidden(format!("spec.{list}"), "pod updates may not add or remove containers"));
+    } else if frozen(spec) != frozen(before) {
         faults.add(FieldError::forbidden("spec", MUTABLE));
     }
 }

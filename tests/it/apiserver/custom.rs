@@ -79,7 +79,7 @@ fn values_that_do_not_fit_are_refused_in_the_words_of_the_real_server() {
         ),
         (
             json!({ "req": "a", "pat": "y" }),
-            "[spec.pat: Invalid value: \"y\": spec.pat in body should be at least 2 chars long, spec.pat: Invalid value: \"y\": spec.pat in body should match '^x+$']",
+            "spec.pat: Invalid value: \"y\": spec.pat in body should be at least 2 chars long",
         ),
         (json!({ "req": "a", "pat": "xxxxxx" }), "spec.pat: Too long: may not be more than 4 bytes"),
         (

@@ -82,7 +82,8 @@ fn fields_of_each_kind_select_and_others_are_refused() {
             assert_eq!(found(text), wanted, "{text}");
         }
         let refused = list(resource::DEPLOYMENTS, "spec.nodeName=one").unwrap_err();
-        assert_eq!((refused.code, refused.to_string().as_str()), (400, "field label not supported: spec.nodeName"));
+        let message = "\"spec.nodeName\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"";
+        assert_eq!((refused.code, refused.to_string().as_str()), (400, message));
         assert_eq!(names(&api, resource::PODS), ["a", "b"]);
     });
 }

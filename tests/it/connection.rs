@@ -1,4 +1,5 @@
-//! One connection of HTTP/1.1, over TLS or not: as little as a client can do, so that the server is what is measured.
+//! One connection of HTTP/1.1 to this machine, over TLS or not: as little as a client can do. Shared with `benches/apiserver`, where
+//! the server is what is measured.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -89,7 +90,7 @@ impl Connection {
     }
 }
 
-/// A bench trusts whoever listens on its own loopback.
+/// Tests and benches trust whoever listens on this machine's loopback.
 #[derive(Debug)]
 struct Anyone;
 
