@@ -70,17 +70,17 @@ impl Session {
     /// on the lab is given back.
     pub async fn run(mut self) -> Result<RunEnded, RunError> {
         let ground = self.ground();
-        let Some(claim) = unless_quit(&mut self.commands, &ground, setup::claim(&ground)).await else {
+        let Some(hold) = unless_quit(&mut self.commands, &ground, setup::hold(&ground)).await else {
             return Ok(self.end(&End::Quit));
         };
-        let claim = claim?;
+        let hold = hold?;
         let end = tokio::select! {
             biased;
             lost = patience::watch_over(ground.cluster.clone(), ground.clock, ground.bus.clone()) => Err(RunError::from(lost)),
-            end = self.run_alone(ground) => end,
+            end = self.run_alone(ground.clone()) => end,
         };
         if !matches!(end, Err(RunError::Lost(_))) {
-            claim.release().await;
+            hold.release(&ground).await;
         }
         if self.bus.is_full() { Err(RunError::TooManyEvents) } else { Ok(self.end(&end?)) }
     }

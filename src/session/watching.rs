@@ -14,7 +14,7 @@ use crate::canary::{self, routes};
 use crate::cluster::{Client, ClusterError, ConnectError};
 use crate::event::{ClockKind, Event, Note, RunStarted, ScenarioStarted};
 use crate::lab::Reach;
-use crate::model::canary::Canary;
+use crate::model::canary::{Canary, Phase};
 use crate::model::command::Command;
 use crate::model::object::ObjectRef;
 use crate::sys::clock::{Clock, rfc3339};
@@ -144,6 +144,17 @@ fn list(canaries: &[Value]) -> String {
     canaries.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Where the Canary stands when the look begins: its Events may be gone.
+fn now_words(canary: &Canary) -> String {
+    let status = &canary.status;
+    let phase = if status.phase == Phase::None { "no phase yet" } else { status.phase.name() };
+    let mut words = format!("now: {phase}, weight {} %, failed checks {}", status.canary_weight, status.failed_checks);
+    if !status.last_transition_time.is_empty() {
+        words = words + ", last changed at " + &status.last_transition_time;
+    }
+    if canary.spec.suspend { words + ", suspended" } else { words }
+}
+
 /// One Kubernetes Event of the past: how long ago it happened, and the object.
 type Past = (Duration, Value);
 
@@ -195,6 +206,7 @@ impl View {
         for (ago, event) in past {
             teller.applied(event).into_iter().for_each(|it| self.bus.publish_past(*ago, it));
         }
+        self.note(&now_words(&self.canary));
         let mut tasks = JoinSet::new();
         self.observe(&mut tasks, teller).await;
         self.measure(&mut tasks, reach).await;

@@ -318,6 +318,10 @@ async fn a_look_shows_past_and_present_and_changes_nothing() {
     let revisions = told.iter().filter(|it| *it == "New revision detected! Scaling up podinfo.test").count();
     assert_eq!(revisions, 2, "one of the past and one of now: {told:#?}");
     assert!(told.iter().any(|it| it.starts_with("measured: request-success-rate")), "{told:#?}");
+    assert!(
+        told.iter().any(|it| it.starts_with("note: now: Failed, weight 0 %, failed checks 0, last changed at ")),
+        "{told:#?}"
+    );
     assert!(events.windows(2).all(|it| it[0].at_ms <= it[1].at_ms), "time never goes back");
 }
 
@@ -347,4 +351,52 @@ async fn a_look_without_a_name_takes_the_only_canary_or_lists_them() {
     let several = look(Some("podinfo"), None).await;
     assert!(several.contains("\n  podinfo  -n a  (") && several.contains("\n  podinfo  -n b  ("), "{several}");
     assert!(look(Some("shop"), Some("a")).await.starts_with("there is no Canary `shop` in namespace a: "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn flux_is_suspended_for_the_time_of_a_run_where_coalmine_installed_it() {
+    let stage = Stage::new().await;
+    let kubernetes = stage.kubernetes();
+    let kustomization = ObjectRef::new("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "test", "podinfo");
+    for object in flux_objects() {
+        kubernetes.apply(&object, "kustomize-controller", true).await.unwrap();
+    }
+    let plan = storm();
+    let theirs = stage.play(&plan).await.error();
+    assert!(theirs.starts_with("Canary podinfo in test belongs to Flux's Kustomization podinfo in test"), "{theirs}");
+    let ours = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": "coalmine"}}});
+    kubernetes.merge_patch(&kustomization, None, &ours).await.unwrap();
+    let suspended = async || kubernetes.get(&kustomization).await.unwrap().unwrap()["spec"]["suspend"].clone();
+    let look = async {
+        stage.until(|it| it["status"]["phase"] == "Progressing").await;
+        suspended().await
+    };
+    let (played, meanwhile) = tokio::join!(stage.play(&plan), look);
+    played.assert_as_expected();
+    assert_eq!((meanwhile, suspended().await), (json!(true), Value::Null));
+    let kept = ObjectRef::new("v1", "ConfigMap", "test", "of-flux");
+    assert!(kubernetes.get(&kept).await.unwrap().is_some(), "what else Flux made stays");
+}
+
+/// Flux' kind, a Kustomization, and what it applied: the Canary and something else.
+fn flux_objects() -> Vec<Value> {
+    let labels =
+        json!({"kustomize.toolkit.fluxcd.io/name": "podinfo", "kustomize.toolkit.fluxcd.io/namespace": "test"});
+    let mut canary = storm().objects.into_iter().find(|it| it["kind"] == "Canary").unwrap();
+    canary["metadata"]["labels"] = labels.clone();
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "test"}}),
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "kustomizations.kustomize.toolkit.fluxcd.io"},
+            "spec": {"group": "kustomize.toolkit.fluxcd.io", "scope": "Namespaced",
+                "names": {"kind": "Kustomization", "plural": "kustomizations", "singular": "kustomization",
+                    "listKind": "KustomizationList"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}}),
+        json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": "podinfo", "namespace": "test"}, "spec": {"interval": "10m"}}),
+        canary,
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "of-flux", "namespace": "test",
+            "labels": labels}}),
+    ]
 }

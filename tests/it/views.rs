@@ -7,6 +7,7 @@
     reason = "a failed step is the test's failure, also in helpers"
 )]
 
+mod compare;
 mod events;
 mod explained;
 mod lines;

@@ -3,7 +3,7 @@
 
 use super::super::ground::Ground;
 use super::super::patience::insist;
-use super::FIELD_MANAGER;
+use super::{FIELD_MANAGER, flux};
 use crate::cluster::ClusterError;
 use crate::event::StepState;
 use crate::model::canary::Phase;
@@ -83,11 +83,13 @@ fn list(objects: &[ObjectRef]) -> String {
     names.join(", ")
 }
 
-/// A Canary or target that somebody else made is not ours to play with.
+/// A Canary or target that somebody else made is not ours to play with. One that Flux made is: [`flux::suspend`] has
+/// looked whose Flux it is.
 async fn check_ownership(ground: &Ground) -> Result<(), EarlierError> {
     for object in [&ground.plan.canary, &ground.plan.target] {
         let found = insist(ground.clock, || ground.cluster.get(object)).await?;
-        if found.is_some_and(|it| !is_ours(&it) && !is_the_labs(&it)) {
+        let is_labs = |it: &Value| is_the_labs(it) || flux::kustomization_of(it).is_some();
+        if found.is_some_and(|it| !is_ours(&it) && !is_labs(&it)) {
             return Err(EarlierError::NotOurs { object: object.clone() });
         }
     }
@@ -156,9 +158,9 @@ async fn leftovers(ground: &Ground) -> Result<Vec<ObjectRef>, EarlierError> {
         };
         left.extend(listed.iter().filter_map(|it| {
             let object = ObjectRef::of(it);
-            let played_with = object == plan.canary || object == plan.target;
-            let goes = (played_with && (is_ours(it) || is_the_labs(it))) || (is_ours(it) && !planned.contains(&object));
-            goes.then_some(object)
+            // Whose they are, `check_ownership` has looked at.
+            let has_state = object == plan.canary || object == plan.target;
+            (has_state || (is_ours(it) && !planned.contains(&object))).then_some(object)
         }));
     }
     Ok(left)

@@ -1,13 +1,16 @@
 //! Brings the scenario's objects into the lab and waits until its Canary can take releases.
 //!
-//! A lab may have run before. Then the order is: a claim that keeps other runs away ([`claim`]), an earlier rollout is
+//! A lab may have run before. Then the order is: a claim that keeps other runs away ([`claim`]), Flux lets go where it keeps
+//! the app ([`flux`]), an earlier rollout is
 //! waited for and what it left is removed ([`earlier`]), the objects are applied, the Canary becomes Initialized.
 
-pub(crate) mod claim;
+mod claim;
 mod earlier;
+mod flux;
 
 pub use claim::ClaimError;
 pub use earlier::EarlierError;
+pub use flux::FluxError;
 
 use super::ground::Ground;
 use super::load_tester;
@@ -40,6 +43,8 @@ pub enum SetupError {
     #[error(transparent)]
     Claim(#[from] ClaimError),
     #[error(transparent)]
+    Flux(#[from] FluxError),
+    #[error(transparent)]
     Earlier(#[from] EarlierError),
     #[error("the gates of an earlier run could not be closed: {0}")]
     Gates(#[from] load_tester::CallError),
@@ -51,10 +56,32 @@ pub enum SetupError {
     NotInitialized { canary: String, phase: Phase },
 }
 
-/// Makes the namespace, takes the claim, and removes what earlier runs left.
-pub(crate) async fn claim(ground: &Ground) -> Result<claim::Claim, SetupError> {
+/// What a run holds of a lab for its time.
+pub(crate) struct Hold {
+    claim: claim::Claim,
+    /// Kustomizations to resume.
+    suspended: Vec<ObjectRef>,
+}
+
+/// Makes the namespace, keeps other runs out of it, and keeps Flux from undoing what this run does.
+pub(crate) async fn hold(ground: &Ground) -> Result<Hold, SetupError> {
     make_namespace(ground).await?;
-    Ok(claim::take(ground).await?)
+    let claim = claim::take(ground).await?;
+    match flux::suspend(ground).await {
+        Ok(suspended) => Ok(Hold { claim, suspended }),
+        Err(error) => {
+            claim.release().await;
+            Err(error.into())
+        }
+    }
+}
+
+impl Hold {
+    /// Gives the lab back.
+    pub(crate) async fn release(self, ground: &Ground) {
+        flux::resume(ground, &self.suspended).await;
+        self.claim.release().await;
+    }
 }
 
 /// Removes what earlier runs left. Says whether there was anything.
