@@ -1,14 +1,15 @@
 //! Who asks, and whether they may: what kube-apiserver's authentication, impersonation and authorization do before a
 //! request is looked at.
 //!
-//! The users are those of a new cluster: whoever brings the token is its administrator; whoever brings nothing is
+//! The users are those of a new cluster: whoever brings the token is its administrator; whoever brings a
+//! service account's token ([`token`]) is that account; whoever brings nothing is
 //! `system:anonymous`; whoever brings something wrong is refused with 401. The administrator may do all; others may what
 //! the roles `system:public-info-viewer`, `system:discovery` and `system:basic-user` and those that are stored and bound
 //! ([`rbac`]) give them, and get 403 for the rest.
 
-use super::api::Api;
 use super::http::{self as face, Address, At};
 use super::status::{Reason, Status};
+use super::token::{self, ISSUER};
 use super::{Server, rbac};
 use ::http::header::AUTHORIZATION;
 use ::http::{HeaderMap, HeaderName, Method};
@@ -43,6 +44,16 @@ impl User {
     #[must_use]
     pub fn admin() -> Self {
         Self::new("kubernetes-admin", &[MASTERS, AUTHENTICATED])
+    }
+
+    /// A service account, in the groups that it is in.
+    #[must_use]
+    pub fn service_account(namespace: &str, name: &str) -> Self {
+        let own = format!("system:serviceaccounts:{namespace}");
+        Self::new(
+            &format!("system:serviceaccount:{namespace}:{name}"),
+            &["system:serviceaccounts", &own, AUTHENTICATED],
+        )
     }
 
     #[must_use]
@@ -163,16 +174,29 @@ impl Asked {
 #[derive(Clone)]
 struct Door {
     token: Arc<[u8; 32]>,
-    /// Where the roles are.
-    api: Api,
+    /// Where roles and service accounts are.
+    server: Server,
 }
 
 impl Server {
     /// The whole HTTP API for those outside: who brings `token` as a bearer token is the administrator.
     pub fn guarded_router(&self, token: &str) -> Router {
-        let door = Door { token: Arc::new(Sha256::digest(token).into()), api: self.api() };
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        // A second door with another token opens all the same; reviews know the first one.
+        let _ = self.inner.door.set(digest);
+        self.token_key(Some(token));
+        let door = Door { token: Arc::new(digest), server: self.clone() };
         self.router().layer(from_fn_with_state(door, enter))
     }
+}
+
+/// Whom a bearer token belongs to, and for whom it is meant; None for one that opens nothing.
+pub fn owner_of(server: &Server, token: &str) -> Option<(User, Vec<String>)> {
+    let digest: [u8; 32] = Sha256::digest(token).into();
+    if server.inner.door.get() == Some(&digest) {
+        return Some((User::admin(), vec![ISSUER.to_owned()]));
+    }
+    token::owner(server.token_key(None), &server.api(), token, server.now().as_second())
 }
 
 async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Response {
@@ -191,14 +215,19 @@ impl Door {
         let user = self.authenticate(request.headers())?;
         let user = impersonated(user, request.headers())?;
         let asked = Asked::of(request.method(), request.uri().path(), request.uri().query().unwrap_or_default());
-        let permitted = user.may(&asked) || rbac::allowed(&self.api, &user, &asked).is_some();
+        let permitted = user.may(&asked) || rbac::allowed(&self.server.api(), &user, &asked).is_some();
         if permitted { Ok(user) } else { Err(asked.forbidden_to(&user)) }
     }
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<User, Status> {
         let Some(token) = bearer(headers) else { return Ok(User::anonymous()) };
         let digest: [u8; 32] = Sha256::digest(token).into();
-        if digest == *self.token { Ok(User::admin()) } else { Err(unauthorized()) }
+        if digest == *self.token {
+            return Ok(User::admin());
+        }
+        let owner = std::str::from_utf8(token).ok().and_then(|it| owner_of(&self.server, it));
+        let meant = owner.filter(|(_, audiences)| audiences.iter().any(|it| it == ISSUER));
+        meant.map(|(user, _)| user).ok_or_else(unauthorized)
     }
 }
 

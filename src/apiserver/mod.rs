@@ -1,6 +1,7 @@
 //! The embedded Kubernetes API over JSON values.
 //!
-//! In: HTTP requests (`Server::router`), or the same verbs in process (`Server::api`); both take the same path.
+//! In: HTTP requests (`Server::router`), or the same verbs in process (`Server::api`); both take the same path. What only
+//! those who run the pods can know (logs, commands, ports, use of resources) comes from a [`NodeAgent`].
 //! Out: objects, watches, and errors in the words of the real server.
 //! Never: canaries, traffic, typed client crates; a clock other than `sys::clock`; a random number without the seed.
 //!
@@ -34,6 +35,7 @@ mod server;
 mod status;
 mod store;
 mod table;
+mod token;
 mod validate;
 mod watch;
 

@@ -8,6 +8,7 @@ use super::node::SharedNodeAgent;
 use super::openapi;
 use super::status::Status;
 use super::store::{Footprint, Store};
+use super::token::Key;
 use crate::sys::clock::{Clock, rfc3339};
 use crate::sys::http::SharedHttp;
 use crate::sys::rng::Seed;
@@ -17,7 +18,7 @@ use rand::rngs::ChaCha8Rng;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Namespaces that are always there.
@@ -74,6 +75,10 @@ pub struct Inner {
     /// Ends what outlives its request: commands, forwarded ports.
     stopped: CancellationToken,
     node: Mutex<Option<SharedNodeAgent>>,
+    /// The digest of the token that opens the door, once there is a door.
+    pub door: OnceLock<[u8; 32]>,
+    /// What tokens of service accounts are signed with.
+    key: OnceLock<Key>,
     openapi: openapi::Cache,
 }
 
@@ -115,6 +120,8 @@ impl Server {
             buffered: AtomicUsize::new(0),
             stopped: CancellationToken::new(),
             node: Mutex::new(None),
+            door: OnceLock::new(),
+            key: OnceLock::new(),
             openapi: openapi::Cache::default(),
         };
         let server = Self { inner: Arc::new(inner) };
@@ -154,6 +161,16 @@ impl Server {
     /// Cancelled when the server shuts down.
     pub(super) fn stopped(&self) -> CancellationToken {
         self.inner.stopped.clone()
+    }
+
+    /// What tokens of service accounts are signed with: a key made from `secret` where it comes first, else from the seed,
+    /// which is enough for a server that nobody outside can reach.
+    pub(super) fn token_key(&self, secret: Option<&str>) -> &Key {
+        self.inner.key.get_or_init(|| Key::of(secret.map_or_else(|| self.new_uid(), str::to_owned).as_bytes()))
+    }
+
+    pub(super) fn new_uid(&self) -> String {
+        self.inner.lock().uid()
     }
 
     /// The OpenAPI documents made so far.

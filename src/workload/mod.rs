@@ -1,7 +1,8 @@
 //! The controllers and the kubelet that a canary needs: Deployment, ReplicaSet, Pod, Service, HPA.
 //!
 //! In: objects from the embedded API; a [`runtime::Runtime`] that makes images run; a [`MetricSource`].
-//! Out: objects and Kubernetes Events; running processes behind pods ([`Pods`]); who is ready behind a Service ([`Endpoints`]).
+//! Out: objects and Kubernetes Events; running processes behind pods ([`Pods`]); who is ready behind a Service ([`Endpoints`]);
+//! what containers print, and their processes for commands ([`Containers`]).
 //! Never: canaries, routers, HTTP of its own; a pass of a controller that waits for anything.
 //!
 //! Each controller is one task with one [`queue`] of keys. Watches put keys in; a pass reads what it needs from the API,

@@ -1,4 +1,5 @@
-//! The HTTP face: addresses, query, bodies, media types. Thin: every answer comes from `Api`.
+//! The HTTP face: addresses, query, bodies, media types. Thin: what is about objects that are kept comes from `Api`. What is
+//! not kept is answered in `virtuals`, what leads into containers in `pods`.
 
 mod answer;
 mod body;

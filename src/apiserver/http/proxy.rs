@@ -9,7 +9,7 @@ use crate::apiserver::status::{Reason, Status};
 use crate::sys::http::HttpError;
 use axum::body::Body;
 use http::Method;
-use http::header::{HOST, HeaderName, TRANSFER_ENCODING};
+use http::header::{HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ pub async fn forward(server: &Server, at: &At, call: Call, query: Option<&str>) 
     let named = at.name.as_deref().unwrap_or_default();
     if !METHODS.contains(&call.method) {
         return Err(Status::method_forbidden());
+    }
+    if call.headers.contains_key(UPGRADE) {
+        return Err(Status::bad_request("unable to upgrade: behind this proxy nobody speaks anything but HTTP"));
     }
     let host = match (at.group.as_str(), at.plural.as_str()) {
         ("", "pods") => pod(server, namespace, named)?,

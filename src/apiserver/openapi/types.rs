@@ -117,13 +117,15 @@ fn add_values(name: &str, schema: &mut Value) {
                 continue;
             }
             let values: Vec<&str> = part.split('|').collect();
-            let described = property["description"].as_str().unwrap_or_default();
-            let listed: String = values.iter().map(|it| format!("\n - `\"{it}\"`")).collect();
-            property["description"] = json!(format!("{described}\n\nPossible enum values:{listed}"));
             let below = ["items", "additionalProperties"].into_iter().find(|it| property.get(it).is_some());
             match below {
                 Some(below) => property[below]["enum"] = json!(values),
-                None => property["enum"] = json!(values),
+                None => {
+                    let described = property["description"].as_str().unwrap_or_default();
+                    let listed: String = values.iter().map(|it| format!("\n - `\"{it}\"`")).collect();
+                    property["description"] = json!(format!("{described}\n\nPossible enum values:{listed}"));
+                    property["enum"] = json!(values);
+                }
             }
         }
     }

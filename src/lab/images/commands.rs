@@ -418,3 +418,6 @@ fn service_of<'a>(name: &'a str, home: &'a str) -> Option<(&'a str, &'a str)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,6 +122,21 @@ fn parts() -> Vec<Ask> {
     asks
 }
 
+/// Tokens of service accounts, as far as they are refused.
+fn tokens() -> Vec<Ask> {
+    const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
+    let ask = |of: &str, body: Value| post(format!("{ACCOUNTS}/{of}/token"), &body);
+    vec![
+        post(ACCOUNTS, &json!({ "metadata": { "name": "robot" } })),
+        ask("robot", json!({ "spec": { "expirationSeconds": 5 } })),
+        ask("robot", json!({ "spec": { "expirationSeconds": 5_000_000_000_i64 } })),
+        ask("robot", json!({ "metadata": { "name": "no" }, "spec": {} })),
+        ask("none", json!({ "spec": {} })),
+        get(format!("{ACCOUNTS}/robot/token")),
+        ask("robot", json!({ "spec": {} })),
+    ]
+}
+
 /// Requests to a pod and a Service that cannot be carried there.
 fn proxied() -> Vec<Ask> {
     const SERVICES: &str = "/api/v1/namespaces/default/services";
@@ -164,6 +179,8 @@ fn reviews() -> Vec<Ask> {
         get(format!("{ACCESS}/selfsubjectaccessreviews/x")),
         post(format!("{ACCESS}/localsubjectaccessreviews"), &json!({})),
         get("/apis/authentication.k8s.io/v1/selfsubjectreviews"),
+        post("/apis/authentication.k8s.io/v1/tokenreviews", &json!({ "spec": {} })),
+        post("/apis/authentication.k8s.io/v1/tokenreviews", &json!({ "spec": { "token": "bad" } })),
     ]
 }
 
@@ -195,7 +212,7 @@ async fn the_real_server_and_ours_answer_alike() {
     let Some(real) = Real::start().await else { return };
     let server = ours();
     let mut wrong = Vec::new();
-    for ask in strict().into_iter().chain(parts()).chain(proxied()).chain(reviews()) {
+    for ask in strict().into_iter().chain(parts()).chain(proxied()).chain(tokens()).chain(reviews()) {
         let wanted = normal(real.ask(&ask).await);
         let found = normal(ask_ours(&server, &ask).await);
         if wanted != found {

@@ -201,6 +201,7 @@ async fn kubectl_reaches_into_pods() {
         }
     }
     older(&lab).await;
+    account(&lab).await;
     ports(&lab).await;
     following(&lab).await;
     evictions(&lab, &pod).await;
@@ -221,6 +222,28 @@ async fn older(lab: &Lab) {
         command.env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false");
         let (found, text) = lab.kubectl_with(command, args, input).await;
         assert!(found == code && parts.iter().all(|it| text.contains(it)), "{args}: {found} {text}");
+    }
+}
+
+/// A service account's token opens the door for what its roles allow.
+async fn account(lab: &Lab) {
+    for args in [
+        "create serviceaccount robot -n test",
+        "create rolebinding robot --role=reader --serviceaccount=test:robot -n test",
+    ] {
+        let (code, text) = lab.kubectl(args, "").await;
+        assert_eq!(code, 0, "{args}: {text}");
+    }
+    let (code, token) = lab.kubectl("create token robot -n test", "").await;
+    assert_eq!(code, 0, "{token}");
+    for (args, code, part) in [
+        ("get pods -n test", 0, "podinfo-"),
+        ("get pods -n flagger-system", 1, "User \"system:serviceaccount:test:robot\" cannot list resource \"pods\""),
+        ("auth whoami", 0, "system:serviceaccounts:test"),
+    ] {
+        let args = format!("{args} --token={}", token.trim());
+        let (found, text) = lab.kubectl(&args, "").await;
+        assert!(found == code && text.contains(part), "{found}: {text}");
     }
 }
 

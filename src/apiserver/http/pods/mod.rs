@@ -11,6 +11,7 @@ mod log;
 mod ports;
 mod spdy;
 mod streams;
+mod tunnel;
 mod upgrade;
 
 use super::Call;

@@ -4,6 +4,7 @@ mod actions;
 mod metrics;
 mod reviews;
 mod table;
+mod token;
 
 pub use table::{PARTS, Resource, served};
 
@@ -19,8 +20,10 @@ use serde_json::{Value, json};
 pub fn is_here(server: &Server, at: &At) -> bool {
     served(server).any(|it| it.group == at.group && it.version == at.version && it.plural == at.plural)
         || at.group.is_empty()
-            && at.plural == "pods"
-            && matches!(at.subresource.as_deref(), Some("eviction" | "binding"))
+            && matches!(
+                (at.plural.as_str(), at.subresource.as_deref()),
+                ("pods", Some("eviction" | "binding")) | ("serviceaccounts", Some("token"))
+            )
 }
 
 /// Answers a request for an address that [`is_here`].
@@ -29,9 +32,9 @@ pub async fn call(server: &Server, at: &At, call: Call) -> Result<Answer, Status
         return metrics::call(server, at, &call);
     }
     let action = at.subresource.as_deref().unwrap_or(&at.plural);
-    let namespaced = matches!(action, "localsubjectaccessreviews" | "eviction" | "binding" | "bindings");
-    let of_pod = at.subresource.is_some();
-    if namespaced != at.namespace.is_some() || of_pod != at.name.is_some() {
+    let namespaced = matches!(action, "localsubjectaccessreviews" | "eviction" | "binding" | "bindings" | "token");
+    let of_object = at.subresource.is_some();
+    if namespaced != at.namespace.is_some() || of_object != at.name.is_some() {
         return Err(Status::no_such_resource());
     }
     if call.method != Method::POST {
@@ -48,6 +51,7 @@ pub async fn call(server: &Server, at: &At, call: Call) -> Result<Answer, Status
     let value = match action {
         "eviction" => actions::evict(server, (namespace, at.name.as_deref().unwrap_or_default()), &object, dry_run)?,
         "binding" => actions::bind(server, (namespace, at.name.as_deref()), &object, dry_run)?,
+        "token" => token::answer(server, at, &object)?,
         "bindings" => actions::bind(server, (namespace, None), &object, dry_run)?,
         _ => reviews::answer(server, at, (&user, kind), object)?,
     };

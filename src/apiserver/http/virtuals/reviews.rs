@@ -1,11 +1,12 @@
 //! Reviews: who one is, and what one may do. Nothing of them is kept.
 
-use crate::apiserver::access::{Asked, User};
+use crate::apiserver::access::{Asked, User, owner_of};
 use crate::apiserver::http::Call;
 use crate::apiserver::http::path::At;
 use crate::apiserver::rbac;
 use crate::apiserver::server::Server;
 use crate::apiserver::status::{FieldError, Status};
+use crate::apiserver::token::ISSUER;
 use crate::sys::clock::rfc3339;
 use serde_json::{Map, Value, json};
 
@@ -31,6 +32,15 @@ pub(super) fn answer(
     if kind == "SelfSubjectReview" {
         review["metadata"] = json!({ "creationTimestamp": rfc3339(server.now()) });
         review["status"] = json!({ "userInfo": { "username": user.name, "groups": user.groups } });
+        return Ok(review);
+    }
+    if kind == "TokenReview" {
+        let token = text(&spec, "token");
+        if token.is_empty() {
+            return Err(Status::bad_request("token is required for TokenReview in authentication"));
+        }
+        review["status"] = token_status(owner_of(server, token), &spec);
+        review["spec"] = spec;
         return Ok(review);
     }
     if kind == "SelfSubjectRulesReview" {
@@ -59,6 +69,20 @@ pub(super) fn answer(
     };
     review["spec"] = spec;
     Ok(review)
+}
+
+/// Whose a token is, if it is meant for one of those who ask; who names nobody asks for this server.
+fn token_status(owner: Option<(User, Vec<String>)>, spec: &Value) -> Value {
+    let asked = spec.get("audiences").and_then(Value::as_array).filter(|it| !it.is_empty());
+    let asked = asked.cloned().unwrap_or_else(|| vec![json!(ISSUER)]);
+    let meant =
+        |audiences: &[String]| asked.iter().filter(|it| audiences.iter().any(|one| *it == one)).cloned().collect();
+    match owner.map(|(user, audiences)| (user, meant(&audiences))) {
+        Some((User { name, groups }, audiences)) if !Vec::<Value>::is_empty(&audiences) => json!({
+            "authenticated": true, "user": { "username": name, "groups": groups }, "audiences": audiences
+        }),
+        _ => json!({ "user": {}, "error": "invalid bearer token" }),
+    }
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -39,9 +39,10 @@ const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
 /// All of them, in the order in which discovery shows them.
-pub const RESOURCES: [Resource; 8] = [
+pub const RESOURCES: [Resource; 9] = [
     Resource { namespaced: true, ..review("", "bindings", "binding", "Binding") },
     review(AUTHENTICATION, "selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview"),
+    review(AUTHENTICATION, "tokenreviews", "tokenreview", "TokenReview"),
     Resource {
         namespaced: true,
         ..review(AUTHORIZATION, "localsubjectaccessreviews", "localsubjectaccessreview", "LocalSubjectAccessReview")
@@ -58,8 +59,8 @@ pub const RESOURCES: [Resource; 8] = [
     },
 ];
 
-/// The parts of pods and services.
-pub const PARTS: [Part; 8] = [
+/// The parts of pods, service accounts and services.
+pub const PARTS: [Part; 9] = [
     Part { of: "pods", name: "attach", shown: ("", "v1", "PodAttachOptions"), verbs: CONNECT },
     Part { of: "pods", name: "binding", shown: ("", "v1", "Binding"), verbs: CREATE },
     Part { of: "pods", name: "eviction", shown: ("policy", "v1", "Eviction"), verbs: CREATE },
@@ -67,6 +68,7 @@ pub const PARTS: [Part; 8] = [
     Part { of: "pods", name: "log", shown: ("", "v1", "Pod"), verbs: &["get"] },
     Part { of: "pods", name: "portforward", shown: ("", "v1", "PodPortForwardOptions"), verbs: CONNECT },
     Part { of: "pods", name: "proxy", shown: ("", "v1", "PodProxyOptions"), verbs: PROXY },
+    Part { of: "serviceaccounts", name: "token", shown: (AUTHENTICATION, "v1", "TokenRequest"), verbs: CREATE },
     Part { of: "services", name: "proxy", shown: ("", "v1", "ServiceProxyOptions"), verbs: PROXY },
 ];
 
