@@ -81,8 +81,8 @@ fn bootstrap(user: &User) -> Vec<Granted> {
 fn granted(api: &Api, user: &User, namespace: &str) -> Vec<Granted> {
     let mut granted = bootstrap(user);
     let mut add = |binding: &Value, title: String| {
-        let subjects = binding.get("subjects").and_then(Value::as_array).into_iter().flatten();
-        let Some(whom) = subjects.filter_map(|it| names(it, user, text(binding, "/metadata/namespace"))).next() else {
+        let mut subjects = binding.get("subjects").and_then(Value::as_array).into_iter().flatten();
+        let Some(whom) = subjects.find_map(|it| names(it, user, text(binding, "/metadata/namespace"))) else {
             return;
         };
         let (kind, role) = (text(binding, "/roleRef/kind"), text(binding, "/roleRef/name"));

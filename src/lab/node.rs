@@ -72,7 +72,7 @@ impl NodeAgent for Agent {
         tokio::spawn(async move {
             let _ = tell.send(serve(far, process, port).await);
         });
-        Ok(Connection { stream, failed: told.map(|it| it.unwrap_or_default()).boxed() })
+        Ok(Connection { stream, failed: told.map(Result::unwrap_or_default).boxed() })
     }
 
     fn pod_usage(&self, namespace: &str, pod: &str) -> Option<Measured> {

@@ -38,7 +38,7 @@ impl Pod {
             }
             // The client will say no more, but may still listen.
             let _ = write.shutdown().await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let back = async {
             let mut piece = vec![0; PIECE_BYTES];

@@ -140,7 +140,7 @@ fn check(kind: &str, metadata: &Value, spec: &Value, home: Option<&str>) -> Vec<
     }
     let mut rest = metadata.clone();
     if let Some(map) = rest.as_object_mut() {
-        map.retain(|key, value| !value.is_null() && !(home.is_some() && key == "namespace"));
+        map.retain(|key, value| !(value.is_null() || home.is_some() && key == "namespace"));
     }
     if rest != json!({}) {
         errors.push(FieldError::invalid("metadata", &rest, "must be empty"));
