@@ -83,6 +83,11 @@ impl KubeApi {
 
     /// None, loudly, where one of the programs is missing.
     pub fn start() -> Option<Self> {
+        Self::start_with("AlwaysAllow")
+    }
+
+    /// The same with an authorization mode: `RBAC` also lets anonymous requests as far as authorization.
+    pub fn start_with(authorization: &str) -> Option<Self> {
         let (etcd, server, openssl) = (find("etcd")?, find("kube-apiserver")?, find("openssl")?);
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("sa.key");
@@ -91,7 +96,7 @@ impl KubeApi {
         std::fs::write(folder.path().join("tokens.csv"), format!("{},admin,1,system:masters\n", Self::TOKEN)).unwrap();
         let (client, peer, port) = (local(free_port()), local(free_port()), free_port());
         let etcd = Process::start(&etcd, folder.path(), &etcd_args(&client, &peer));
-        let server = Process::start(&server, folder.path(), &server_args(&client, port));
+        let server = Process::start(&server, folder.path(), &server_args(&client, port, authorization));
         Some(Self { server, etcd, url: format!("https://127.0.0.1:{port}"), folder })
     }
 
@@ -154,7 +159,7 @@ fn etcd_args(client: &str, peer: &str) -> Vec<String> {
     ]
 }
 
-fn server_args(etcd: &str, port: u16) -> Vec<String> {
+fn server_args(etcd: &str, port: u16, authorization: &str) -> Vec<String> {
     let fixed = [
         "--bind-address=127.0.0.1",
         "--cert-dir=certs",
@@ -164,9 +169,9 @@ fn server_args(etcd: &str, port: u16) -> Vec<String> {
         "--service-account-key-file=sa.key",
         "--service-account-signing-key-file=sa.key",
         "--disable-admission-plugins=ServiceAccount",
-        "--authorization-mode=AlwaysAllow",
     ];
     let mut args: Vec<String> = fixed.map(str::to_owned).into();
+    args.push(format!("--authorization-mode={authorization}"));
     args.push(format!("--etcd-servers={etcd}"));
     args.push(format!("--secure-port={port}"));
     args
