@@ -104,3 +104,65 @@ async fn answer(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ro
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::impatient::BODY_STALLS_FOR;
+    use super::*;
+    use axum::http::StatusCode;
+    use tokio::io::DuplexStream;
+    use tokio::time::Instant;
+
+    const SLOW: Duration = Duration::from_secs(1);
+
+    /// `/slow` answers after [`SLOW`]; everything else reads its body and says how long it was.
+    fn client(stop: &CancellationToken) -> DuplexStream {
+        let router = Router::new().route("/slow", axum::routing::get(async || sleep(SLOW).await)).fallback(
+            async |body: Body| match axum::body::to_bytes(body, usize::MAX).await {
+                Ok(bytes) => (StatusCode::OK, bytes.len().to_string()),
+                Err(_) => (StatusCode::REQUEST_TIMEOUT, String::new()),
+            },
+        );
+        let (client, server) = tokio::io::duplex(1 << 10);
+        tokio::spawn(answer(server, router, stop.clone()));
+        client
+    }
+
+    /// Sends bytes; what came back until the connection was closed, and after how many seconds that was.
+    async fn exchange(client: &mut DuplexStream, bytes: &str) -> (String, u64) {
+        let began = Instant::now();
+        client.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        (answer, began.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_in_the_middle_is_not_waited_for() {
+        let stop = CancellationToken::new();
+        let (_, after) = exchange(&mut client(&stop), "GET / HTTP/1.1\r\nHost: a\r\n").await;
+        assert_eq!(after, HEAD_WITHIN.as_secs(), "a head");
+        let (answer, after) = exchange(&mut client(&stop), "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert_eq!(after, HEAD_WITHIN.as_secs(), "a connection without a next request");
+        let stalled = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\nabc";
+        let (answer, after) = exchange(&mut client(&stop), stalled).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_eq!(after, BODY_STALLS_FOR.as_secs(), "a body");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_lets_an_answer_finish_and_closes_who_is_idle() {
+        let stop = CancellationToken::new();
+        let (mut idle, mut busy) = (client(&stop), client(&stop));
+        let stopping = stop.clone();
+        tokio::spawn(async move {
+            sleep(SLOW / 2).await;
+            stopping.cancel();
+        });
+        let (answer, after) = exchange(&mut busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert_eq!(after, SLOW.as_secs());
+        assert_eq!(exchange(&mut idle, "").await, (String::new(), 0));
+    }
+}
