@@ -29,7 +29,6 @@ fn the_built_in_controller_does_what_flagger_does() {
     let theirs = arm::real(&program, &folder, &policies);
     keep(&policies, &ours, &theirs);
     finished("Flagger", &theirs);
-    assert_eq!(normal::families(&ours.metrics), normal::families(&theirs.metrics));
     let rows = page::compare(&policies, &ours, &theirs);
     let page = page::page(&rows);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);

@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// What is compared, one after another.
-pub const ASPECTS: [&str; 8] = ["events", "status", "routes", "hooks", "alerts", "objects", "metrics", "log"];
+pub const ASPECTS: [&str; 7] = ["events", "status", "routes", "hooks", "alerts", "objects", "metrics"];
 
 /// One aspect's lines.
 pub type Lines = Vec<String>;
 
 /// All aspects of a policy, in the order of [`ASPECTS`].
-pub fn aspects(policy: &Policy, arm: &Arm) -> [Lines; 8] {
+pub fn aspects(policy: &Policy, arm: &Arm) -> [Lines; 7] {
     let played = &arm.played[policy.name];
     let record = &played.record;
     let mut hashes = Numbering::new("hash");
@@ -37,7 +37,6 @@ pub fn aspects(policy: &Policy, arm: &Arm) -> [Lines; 8] {
         record.alerts.iter().map(Value::to_string).collect(),
         objects(&played.objects),
         series(&arm.metrics, policy.name),
-        patient(log(&arm.log, policy.name), policy.about_readiness),
     ]
 }
 
@@ -87,16 +86,6 @@ fn event(body: &Value) -> String {
     let kind = metadata["eventType"].as_str().unwrap_or_default().get(..1).unwrap_or_default();
     let message = metadata["eventMessage"].as_str().unwrap_or_default();
     format!("{kind} {}: {}", phase.as_str().unwrap_or_default(), text(message))
-}
-
-/// What the controller's log says about a Canary, with the level.
-fn log(log: &str, namespace: &str) -> Lines {
-    let about = format!(".{namespace}");
-    let lines = log.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
-    let about = lines.filter(|it| it["canary"].as_str().is_some_and(|it| it.ends_with(&about)));
-    about
-        .map(|it| format!("{}: {}", it["level"].as_str().unwrap_or("?"), text(it["msg"].as_str().unwrap_or("?"))))
-        .collect()
 }
 
 /// Without what only tells how fast pods came and how long something lasted.
@@ -245,15 +234,6 @@ fn series(metrics: &str, namespace: &str) -> Lines {
             Some(format!("{name} {} {value}", labels.join("\",")))
         })
         .collect();
-    lines.sort();
-    lines
-}
-
-/// Flagger's metrics by name, with type, help and where they have no namespace: `flagger_info`.
-pub fn families(metrics: &str) -> Lines {
-    let prefixes = ["# HELP flagger_", "# TYPE flagger_", "flagger_info"];
-    let mut lines: Lines =
-        metrics.lines().filter(|it| prefixes.iter().any(|prefix| it.starts_with(prefix))).map(str::to_owned).collect();
     lines.sort();
     lines
 }
