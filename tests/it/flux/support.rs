@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long anything may take that is waited for; a machine busy with other tests is slow.
@@ -35,6 +36,8 @@ pub struct Gitops {
     lab: Embedded,
     _programs: Vec<Process>,
     folder: TempDir,
+    /// How often something was asked for.
+    requests: AtomicU64,
 }
 
 impl Gitops {
@@ -55,7 +58,7 @@ impl Gitops {
         let port = free_port();
         let programs = start_programs(programs, folder.path(), &kubeconfig, port);
         let registry = Repository::new(Arc::new(Outside::new()), &format!("http://127.0.0.1:{port}"), REPOSITORY);
-        let it = Self { cluster, registry, lab, _programs: programs, folder };
+        let it = Self { cluster, registry, lab, _programs: programs, folder, requests: AtomicU64::new(1) };
         it.registry_answers(port).await;
         for object in follow(port) {
             it.cluster.apply(&object, "test", true).await.unwrap();
@@ -93,12 +96,13 @@ impl Gitops {
 
     /// Asks the controller of one of [`SOURCE`] and [`SYNC`] to look at it now.
     pub async fn reconcile(&self, object: &Flux) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos().to_string();
-        let patch = json!({ "metadata": { "annotations": { "reconcile.fluxcd.io/requestedAt": now } } });
+        // Any value that has not been there before.
+        let request = self.requests.fetch_add(1, Ordering::Relaxed).to_string();
+        let patch = json!({ "metadata": { "annotations": { "reconcile.fluxcd.io/requestedAt": request } } });
         self.cluster.merge_patch(&object.at(), None, &patch).await.unwrap();
         let handled = async || {
             let found = self.cluster.get(&object.at()).await.unwrap()?;
-            (found["status"]["lastHandledReconcileAt"] == now.as_str()).then_some(())
+            (found["status"]["lastHandledReconcileAt"] == request.as_str()).then_some(())
         };
         self.until("the request is handled", handled).await;
     }
@@ -137,10 +141,8 @@ impl Gitops {
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!("in vain: {what}\n{}", self.said()),
-        }
+        let found = tokio::time::timeout(PATIENCE, waiting).await;
+        found.unwrap_or_else(|_| panic!("in vain: {what}\n{}", self.said()))
     }
 
     fn said(&self) -> String {
