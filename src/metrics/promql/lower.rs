@@ -13,9 +13,8 @@ pub(super) fn lower(node: &Node) -> Result<Expr, QueryError> {
     Ok(match &node.what {
         What::Number { value, .. } => Expr::Number(*value),
         What::Text(text) => Expr::Text(text.clone()),
-        What::Paren(inner) => lower(inner)?,
+        What::Paren(inner) | What::Unary { negative: false, inner } => lower(inner)?,
         What::Unary { negative: true, inner } => Expr::Negate(Box::new(lower(inner)?)),
-        What::Unary { negative: false, inner } => lower(inner)?,
         What::Selector(selector) => Expr::Selector(lower_selector(selector)),
         What::Range { selector, range_ms } => Expr::Range(lower_selector(selector), *range_ms),
         What::Subquery { inner, range_ms, step_ms, when } => Expr::Subquery(Box::new(Subquery {

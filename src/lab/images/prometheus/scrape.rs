@@ -133,8 +133,8 @@ impl Search {
                 let there: Vec<Key> = objects.iter().map(key_of).collect();
                 let gone = self.objects.keys().filter(|(other, key)| *other == role && !there.contains(key));
                 let gone: Vec<(Role, Key)> = gone.cloned().collect();
-                let fewer = gone.iter().fold(false, |any, place| self.forget(place) || any);
-                objects.iter().fold(fewer, |any, object| self.see(role, object) || any)
+                let fewer = gone.iter().filter(|place| self.forget(place)).count() > 0;
+                objects.iter().filter(|object| self.see(role, object)).count() > 0 || fewer
             }
         }
     }

@@ -12,8 +12,7 @@ pub(super) fn check(node: &Node, text: &str) -> Checked<Kind> {
     let kind = node.kind();
     match &node.what {
         What::Number { .. } | What::Text(_) => {}
-        What::Selector(selector) => check_selector(node, &selector.name, selector)?,
-        What::Range { selector, .. } => check_selector(node, &selector.name, selector)?,
+        What::Selector(selector) | What::Range { selector, .. } => check_selector(node, selector)?,
         What::Paren(inner) => {
             check(inner, text)?;
         }
@@ -55,7 +54,8 @@ fn expect(node: &Node, wanted: Kind, context: &str, text: &str) -> Checked<()> {
     ParseError::new(node.start, format!("expected type {wanted} in {context}, got {got}"))
 }
 
-fn check_selector(node: &Node, name: &str, selector: &super::Selector) -> Checked<()> {
+fn check_selector(node: &Node, selector: &super::Selector) -> Checked<()> {
+    let name = selector.name.as_str();
     if name.is_empty() {
         let sure = selector.matchers.iter().any(|matcher| !matcher.accepts(""));
         let text = "vector selector must contain at least one non-empty matcher";

@@ -52,8 +52,9 @@ pub(super) fn place(query: &str, start: usize) -> String {
         return "unknown position".to_owned();
     }
     let before = &query.as_bytes()[..start.min(query.len())];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    let mut lines = before.split(|byte| *byte == b'\n');
+    let column = lines.next_back().map_or(0, <[u8]>::len) + 1;
+    let line = lines.count() + 1;
     format!("{line}:{column}")
 }
 
