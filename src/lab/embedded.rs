@@ -142,7 +142,6 @@ impl Embedded {
     }
 
     /// Its Kubernetes API, for who reaches it in another way than [`Lab::kubernetes`]. Everything is allowed.
-    #[must_use]
     pub fn api(&self) -> axum::Router {
         self.server.router()
     }

@@ -69,7 +69,7 @@ pub(crate) async fn watch_over(cluster: Client, clock: Clock, bus: Bus) -> Lost 
         if let Some(lost) = until_back(&cluster, clock, asked + GIVE_UP_AFTER).await {
             return lost;
         }
-        let gone = Duration::from_secs((clock.elapsed() - asked).as_secs());
+        let gone = Duration::from_secs(clock.elapsed().saturating_sub(asked).as_secs());
         note(format!("the Kubernetes API answers again, after {}", go(gone)));
     }
 }

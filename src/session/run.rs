@@ -192,8 +192,8 @@ async fn observe(ground: &Ground, tasks: &mut JoinSet<()>, seen: &watch::Sender<
     let name = &plan.canary.name;
     follow(watch("flagger.app/v1beta1", "Canary"), Box::new(StatusTeller::new(name, seen.clone())));
     follow(watch("v1", "Event"), Box::new(ReportTeller::new(name).knowing(&before)));
-    follow(watch("apps/v1", "Deployment"), Box::new(WorkloadTeller::default()));
-    follow(watch("v1", "Pod"), Box::new(PodTeller::default()));
+    follow(watch("apps/v1", "Deployment"), Box::<WorkloadTeller>::default());
+    follow(watch("v1", "Pod"), Box::<PodTeller>::default());
     let canary = canary_of(plan);
     if let Some(router) = routes::router_object(&canary, &Settings::default()) {
         follow(watch(router.api_version, router.kind), Box::new(RouteTeller::new(canary, seen.clone())));

@@ -121,9 +121,10 @@ pub(crate) async fn apply(ground: &Ground) -> Result<(), SetupError> {
             ground.step(name, StepState::Failed, &object.to_string());
             let is_flaggers = object.api_version.starts_with("flagger.app/");
             let unknown = matches!(source, ClusterError::NotFound(_) | ClusterError::UnknownKind { .. });
-            return Err(match is_flaggers && unknown {
-                true => SetupError::NoFlagger { object, source },
-                false => SetupError::Apply { object, source },
+            return Err(if is_flaggers && unknown {
+                SetupError::NoFlagger { object, source }
+            } else {
+                SetupError::Apply { object, source }
             });
         }
     }
