@@ -1,84 +1,132 @@
-//! A lab on a real cluster, by kind. Needs an engine that answers, `kind` and `docker` on PATH, a node image and the images of
-//! the lab in that engine; says SKIPPED and why where one is missing.
+//! A lab on a real cluster, by kind, from nothing to nothing: the real Flagger decides there what the embedded lab decides
+//! here.
+//!
+//! Needs an engine that answers, `kind` and `docker` on PATH, a node image and the lab's images in that engine; says SKIPPED
+//! and why where one is missing. Nothing is pulled.
 
 use crate::real::find;
-use coalmine::home::{Home, LabKind, LabName, State};
-use coalmine::install::{Steps, Timing};
-use coalmine::lab::real::{KindOptions, KindProvider, RealLab};
-use coalmine::machine::{CLUSTER_LABEL, Engine, Environment};
-use coalmine::stack::{Images, Profile};
-use coalmine::sys::clock::Clock;
+use coalmine::stack::Images;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
+use std::process::{Command, Output};
 
-/// What this machine has of each part's repository, in place of the pinned images; none, loudly, where it has no node image.
-fn images_here() -> Option<Images> {
+/// The parts that a lab with coalmine's own router runs; that router's image is made of the program itself.
+const PARTS: [&str; 8] = [
+    "prometheus",
+    "flagger",
+    "loadtester",
+    "source-controller",
+    "kustomize-controller",
+    "registry",
+    "podinfo",
+    "redis",
+];
+/// The release of the built-in scenarios; where it is not there, the version that is stands in for it.
+const RELEASE: &str = "ghcr.io/stefanprodan/podinfo:6.9.3";
+
+/// A file of images for what this machine has of each part's repository; none, loudly, where it has nothing of one.
+fn images_here() -> Option<String> {
     let (docker, _kind) = (find("docker")?, find("kind")?);
-    let listed = Command::new(docker).args(["images", "--format", "{{.Repository}}:{{.Tag}}"]).output().ok()?;
+    let asked = |args: &[&str]| Command::new(&docker).args(args).output().ok().filter(|it| it.status.success());
+    let Some(listed) = asked(&["images", "--format", "{{.Repository}}:{{.Tag}}"]) else {
+        eprintln!("SKIPPED: no container engine answers, so no kind lab was made");
+        return None;
+    };
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let here = |image: &str| {
         let repository = image.split('@').next()?.rsplit_once(':')?.0;
         let short = repository.trim_start_matches("docker.io/").trim_start_matches("library/");
-        listed.lines().find(|it| it.rsplit_once(':').is_some_and(|(name, _)| name == short || name == repository))
+        let found =
+            listed.lines().find(|it| it.rsplit_once(':').is_some_and(|(name, _)| name == short || name == repository));
+        if found.is_none() {
+            eprintln!("SKIPPED: the engine has no image of {repository}, so no kind lab was made");
+        }
+        found
     };
     let pinned = Images::default();
-    let Some(node) = here(&pinned.node) else {
-        eprintln!("SKIPPED: the engine has no node image, so no kind lab was made");
-        return None;
-    };
-    let mut own = format!("node: {node}\nimages:\n");
-    for (part, image) in pinned.names() {
-        if let Some(found) = here(&image.name) {
-            writeln!(own, "  {part}: {found}").unwrap();
+    let mut own = format!("node: {}\nimages:\n  router: docker.io/library/coalmine:it\n", here(&pinned.node)?);
+    for part in PARTS {
+        let image = here(&pinned.of(part)?.name)?;
+        // An image may have its program on PATH, where the published one has it in its working folder.
+        let entry = asked(&["image", "inspect", image, "--format", "{{with .Config.Entrypoint}}{{index . 0}}{{end}}"])?;
+        let entry = String::from_utf8_lossy(&entry.stdout).trim().to_owned();
+        match entry.as_str() {
+            "podinfo" | "flagger" | "loadtester" => {
+                writeln!(own, "  {part}: {{image: '{image}', program: {entry}}}").unwrap()
+            }
+            _ => writeln!(own, "  {part}: '{image}'").unwrap(),
         }
     }
-    Some(pinned.with(&own).unwrap())
-}
-
-async fn lab_of(home: &Home, name: &LabName, images: &Images, folder: &Path, go: &str) -> Result<Vec<Timing>, String> {
-    let environment = Environment::of_this_process();
-    let options = KindOptions { lab: name.as_str(), image: &images.node, folder, pack: None };
-    let provider = KindProvider::find(environment, options).await.map_err(|it| it.to_string())?;
-    let steps = Steps::new(Clock::wall(), Arc::new(|step| eprintln!("{} {:?} {}", step.name, step.state, step.detail)));
-    let lab = RealLab {
-        home,
-        name,
-        kind: LabKind::Kind,
-        provider: &provider,
-        images,
-        own_images: None,
-        profile: Profile::Builtin,
-        grafana: false,
-        evidence: None,
-        retain: false,
-    };
-    let result = if go == "up" { lab.up(&steps).await.map(|_| ()) } else { lab.down(&steps).await };
-    result.map(|()| steps.timings()).map_err(|it| it.to_string())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kind_lab_comes_up_is_repaired_and_leaves_nothing() {
-    let Some(images) = images_here() else { return };
-    let state = tempfile::tempdir().unwrap();
-    let home = Home::at(state.path());
-    let name: LabName = "it".parse().unwrap();
-    let folder = state.path().join("labs/it");
-    let timings = lab_of(&home, &name, &images, &folder, "up").await.unwrap();
-    for it in &timings {
-        eprintln!("{:6.1} s  {:6.1} s  {}", it.began.as_secs_f64(), it.took.as_secs_f64(), it.name);
+    if !listed.lines().any(|it| it == RELEASE) {
+        write!(own, "standIns: {{'{RELEASE}': '{}'}}\n", here(RELEASE)?).unwrap();
     }
-    assert_eq!(home.find(&name).unwrap().unwrap().state, State::Ready);
+    Some(own)
+}
 
-    let again = lab_of(&home, &name, &images, &folder, "up").await.unwrap();
-    let changed: Vec<_> = again.iter().filter(|it| !it.unchanged).map(|it| &it.name).collect();
-    assert!(changed.is_empty(), "a second time nothing is changed: {changed:?}");
+struct Coalmine<'a> {
+    state: &'a Path,
+}
 
-    lab_of(&home, &name, &images, &folder, "down").await.unwrap();
-    let engine = Engine::connect(&Environment::of_this_process()).await.unwrap();
-    let left = engine.containers(&format!("{CLUSTER_LABEL}=coalmine-it")).await.unwrap();
-    assert_eq!(left, []);
-    assert!(home.find(&name).unwrap().is_none());
-    assert!(!folder.exists());
+impl Coalmine<'_> {
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));
+        command.args(args).env("XDG_STATE_HOME", self.state).current_dir(self.state);
+        command.output().unwrap()
+    }
+
+    /// Its stderr, where steps are told.
+    fn well(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success(),
+            "{args:?}: {}\n{stderr}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout)
+        );
+        stderr
+    }
+}
+
+/// Whatever becomes of the test, the machine is left as it was.
+struct Cleared<'a>(Coalmine<'a>);
+
+impl Drop for Cleared<'_> {
+    fn drop(&mut self) {
+        self.0.run(&["down", "--lab", "it"]);
+    }
+}
+
+#[test]
+fn a_kind_lab_comes_up_decides_as_the_embedded_one_and_leaves_nothing() {
+    let Some(images) = images_here() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("images.yaml"), images).unwrap();
+    let coalmine = Coalmine { state: folder.path() };
+    let cleared = Cleared(Coalmine { state: folder.path() });
+    let up =
+        ["up", "--lab", "kind", "--name", "it", "--router", "builtin", "--images", "images.yaml", "--out", "evidence"];
+
+    let made = coalmine.well(&up);
+    assert!(made.contains("success rate: 100.00 %"), "{made}");
+    let again = coalmine.well(&up);
+    for part in ["cluster", "definitions", "Prometheus", "router", "Flagger", "registry", "Flux", "source", "demo app"]
+    {
+        assert!(again.contains(&format!("{part}: unchanged")), "{part}\n{again}");
+    }
+
+    coalmine.well(&["run", "500-storm", "--lab", "it", "--quiet", "--out", "real"]);
+    coalmine.well(&["run", "500-storm", "--quiet", "--out", "embedded"]);
+    coalmine.well(&["compare", "embedded/record.jsonl", "real/record.jsonl"]);
+    let status = coalmine.run(&["status", "--lab", "it", "-o", "json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(status.to_string().contains("\"kind\""), "{status}");
+
+    coalmine.well(&["down", "--lab", "it"]);
+    drop(cleared);
+    let left = |args: &[&str]| String::from_utf8(Command::new("docker").args(args).output().unwrap().stdout).unwrap();
+    assert_eq!(left(&["ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster=coalmine-it"]), "", "containers");
+    assert_eq!(left(&["network", "ls", "-q", "--filter", "name=coalmine-it"]), "", "networks");
+    assert!(!folder.path().join("coalmine/labs/it").exists(), "files are left");
 }
