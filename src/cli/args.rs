@@ -130,7 +130,7 @@ pub enum LabArg {
 #[command(next_help_heading = "Labs on real clusters")]
 pub struct RealArgs {
     /// Who carries users' requests: nginx-gateway, ingress-nginx (retired upstream in March 2026), or builtin (coalmine's own)
-    #[arg(long, default_value = "nginx-gateway")]
+    #[arg(long, default_value = "ingress-nginx")]
     pub router: Profile,
     /// A file that says which images to use in place of the pinned ones (of the form of lab/images.yaml)
     #[arg(long, value_name = "FILE")]
@@ -366,7 +366,7 @@ pub struct PackArgs {
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Who carries users' requests in the lab that will use it: nginx-gateway, ingress-nginx or builtin
-    #[arg(long, default_value = "nginx-gateway")]
+    #[arg(long, default_value = "ingress-nginx")]
     pub router: Profile,
     /// A file that says which images to use in place of the pinned ones (of the form of lab/images.yaml)
     #[arg(long, value_name = "FILE")]
