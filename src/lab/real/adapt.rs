@@ -1,30 +1,23 @@
 //! A scenario's objects for a lab on a real cluster.
 
 use crate::stack::Images;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Where a lab keeps the person's own images, in its folder of `home`.
 pub const IMAGES_FILE: &str = "images.yaml";
-/// Flux leaves an object with this annotation as it is. Without it, it would take a release back at its next interval.
-const NOT_BY_FLUX: &str = "kustomize.toolkit.fluxcd.io/reconcile";
 
-/// The images that the lab has, in place of the ones that the objects name; and what the scenario changes is the scenario's,
-/// no longer Flux', which brought the same app into the lab.
+/// The images that the lab has, in place of the ones that the objects name.
 pub fn adapt(objects: &mut [Value], images: &Images) {
-    for object in objects {
-        images.put(object);
-        if object["kind"] != "Namespace" {
-            object["metadata"]["annotations"][NOT_BY_FLUX] = json!("disabled");
-        }
-    }
+    objects.iter_mut().for_each(|it| images.put(it));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
-    fn objects_get_the_labs_images_and_are_taken_from_flux() {
+    fn objects_get_the_images_of_the_lab() {
         let images =
             Images::default().with("images: {podinfo: {image: 'my/podinfo:6.9.2', program: podinfo}}").unwrap();
         let container = json!({"image": "ghcr.io/stefanprodan/podinfo:6.9.2", "command": ["./podinfo"]});
@@ -37,6 +30,5 @@ mod tests {
         assert_eq!(objects[0], json!({"kind": "Namespace", "metadata": {"name": "test"}}));
         let container = &objects[1]["spec"]["template"]["spec"]["containers"][0];
         assert_eq!((&container["image"], &container["command"][0]), (&json!("my/podinfo:6.9.2"), &json!("podinfo")));
-        assert_eq!(objects[1]["metadata"]["annotations"][NOT_BY_FLUX], "disabled");
     }
 }
