@@ -175,6 +175,7 @@ impl From<ControllerArg> for Controller {
 
 /// Ports of 127.0.0.1.
 #[derive(Debug, Clone, Copy, Args)]
+#[expect(clippy::struct_field_names, reason = "the fields are the options' names")]
 pub struct PortArgs {
     /// Port of the Kubernetes API [default: a free one]
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]

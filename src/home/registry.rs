@@ -290,6 +290,7 @@ fn state(record: &Result<Record, HomeError>, held: bool) -> State {
 
 /// What came of claiming a name.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, never kept")]
 pub enum Claimed {
     Ours(Box<Claim>),
     /// A living process has it, or a lab of another kind that lives in none.
