@@ -1,7 +1,7 @@
 //! What the server has: groups, versions, kinds; health and version.
 
 use super::http::{Document, PARTS, Resource, served};
-use super::kinds::{Kind, Version};
+use super::kinds::{Kind, Version, resource};
 use super::server::Server;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -11,11 +11,14 @@ use std::sync::Arc;
 pub const GIT_VERSION: &str = "v1.34.3";
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// Namespaces go one by one.
+const NAMESPACE_VERBS: [&str; 7] = ["create", "delete", "get", "list", "patch", "update", "watch"];
+const CUSTOM_VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const PART_VERBS: [&str; 3] = ["get", "patch", "update"];
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// The document at a path that is not an object's; None if there is none.
-pub fn answer(server: &Server, path: &str, accept: &str) -> Option<Document> {
+pub fn answer(server: &Server, path: &str, accept: &str, verbose: bool) -> Option<Document> {
     let path = path.trim_end_matches('/');
     let kinds = server.kinds();
     let view = View { kinds: &kinds, others: served(server).collect() };
@@ -25,8 +28,9 @@ pub fn answer(server: &Server, path: &str, accept: &str) -> Option<Document> {
     });
     let parts: Vec<_> = path.split('/').skip(1).collect();
     let document = match parts.as_slice() {
-        ["healthz" | "livez" | "readyz", ..] => {
-            return Some(Document { media: "text/plain; charset=utf-8", text: "ok".to_owned() });
+        [check @ ("healthz" | "livez" | "readyz")] | [check @ ("healthz" | "livez" | "readyz"), "ping"] => {
+            let text = if verbose { format!("[+]ping ok\n{check} check passed\n") } else { "ok".to_owned() };
+            return Some(Document { media: "text/plain; charset=utf-8", text });
         }
         ["version"] => version(),
         ["api"] if wants_aggregated => return Some(aggregated(&view, true)),
@@ -41,15 +45,41 @@ pub fn answer(server: &Server, path: &str, accept: &str) -> Option<Document> {
         }
         _ => return None,
     };
-    Some(Document { media: "application/json", text: document.to_string() })
+    Some(Document { media: "application/json", text: format!("{document}\n") })
 }
 
 fn version() -> Value {
     json!({
         "major": "1", "minor": "34", "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)
+        "platform": format!("{}/{}", std::env::consts::OS, go_architecture())
     })
+}
+
+/// The processor in Go's words.
+fn go_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// What the real server tells changes of the stored form by: a hash of group, version and kind.
+fn storage_hash(kind: &Kind) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(format!("{}/{}/{}", kind.group, kind.storage().name, kind.kind));
+    STANDARD.encode(&digest[..8])
+}
+
+/// The verbs in the order that discovery has them in.
+fn verbs(kind: &Kind) -> &'static [&'static str] {
+    match kind.key.as_str() {
+        resource::NAMESPACES => &NAMESPACE_VERBS,
+        _ if kind.custom => &CUSTOM_VERBS,
+        _ => &VERBS,
+    }
 }
 
 /// What there is: kinds that are kept, and resources that are not.
@@ -121,7 +151,7 @@ fn resources(view: &View<'_>, group: &str, version: &str) -> Option<Value> {
     for kind in view.kinds.iter().filter(|it| it.group == group) {
         let Some(served) = kind.version(version) else { continue };
         let mut value = json!({
-            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": VERBS
+            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs(kind)
         });
         if !kind.short_names.is_empty() {
             value["shortNames"] = json!(kind.short_names);
@@ -129,6 +159,7 @@ fn resources(view: &View<'_>, group: &str, version: &str) -> Option<Value> {
         if !kind.categories.is_empty() {
             value["categories"] = json!(kind.categories);
         }
+        value["storageVersionHash"] = json!(storage_hash(kind));
         list.push(value);
         for (part, shown, verbs) in parts(kind, served) {
             let mut value = json!({
@@ -188,7 +219,7 @@ fn discovered(kind: &Kind, version: &Version) -> Value {
     let mut value = json!({
         "resource": kind.plural,
         "responseKind": { "group": kind.group, "version": version.name, "kind": kind.kind },
-        "scope": scope, "singularResource": kind.singular, "verbs": VERBS
+        "scope": scope, "singularResource": kind.singular, "verbs": verbs(kind)
     });
     if !kind.short_names.is_empty() {
         value["shortNames"] = json!(kind.short_names);

@@ -32,6 +32,17 @@ pub mod resource {
     pub const LEASES: &str = "leases.coordination.k8s.io";
     pub const POD_DISRUPTION_BUDGETS: &str = "poddisruptionbudgets.policy";
     pub const CUSTOM_RESOURCE_DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+    pub const REPLICATION_CONTROLLERS: &str = "replicationcontrollers";
+    pub const RESOURCE_QUOTAS: &str = "resourcequotas";
+    pub const PERSISTENT_VOLUMES: &str = "persistentvolumes";
+    pub const POD_TEMPLATES: &str = "podtemplates";
+    pub const STORAGE_CLASSES: &str = "storageclasses.storage.k8s.io";
+    pub const PRIORITY_CLASSES: &str = "priorityclasses.scheduling.k8s.io";
+    pub const NETWORK_POLICIES: &str = "networkpolicies.networking.k8s.io";
+    pub const ROLES: &str = "roles.rbac.authorization.k8s.io";
+    pub const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
+    pub const ROLE_BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
+    pub const CLUSTER_ROLE_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
     pub const JOBS: &str = "jobs.batch";
     pub const CRON_JOBS: &str = "cronjobs.batch";
 }

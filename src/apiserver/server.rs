@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Namespaces that are always there.
 pub const BOOTSTRAP_NAMESPACES: [&str; 2] = ["default", "kube-system"];
+/// Others, which nothing lives in; their uids come from a stream of their own, so that they change no other name.
+const EMPTY_NAMESPACES: [&str; 2] = ["kube-node-lease", "kube-public"];
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -100,7 +102,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with the built-in kinds and the namespaces `default` and `kube-system`. Names and uids come from the seed,
+    /// A server with the built-in kinds and the namespaces that every cluster begins with. Names and uids come from the seed,
     /// times from the clock.
     #[must_use]
     pub fn new(clock: Clock, seed: Seed) -> Self {
@@ -125,11 +127,16 @@ impl Server {
             openapi: openapi::Cache::default(),
         };
         let server = Self { inner: Arc::new(inner) };
-        for name in BOOTSTRAP_NAMESPACES {
-            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-            server.api().create(resource::NAMESPACES, "", namespace).expect("an empty server takes a namespace");
-        }
+        BOOTSTRAP_NAMESPACES.into_iter().for_each(|it| server.make_namespace(it));
+        let names = std::mem::replace(&mut server.inner.lock().rng, seed.stream("apiserver/empty-namespaces"));
+        EMPTY_NAMESPACES.into_iter().for_each(|it| server.make_namespace(it));
+        server.inner.lock().rng = names;
         server
+    }
+
+    fn make_namespace(&self, name: &str) {
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        self.api().create(resource::NAMESPACES, "", namespace).expect("an empty server takes a namespace");
     }
 
     /// The verbs in process, under the field manager `coalmine`.

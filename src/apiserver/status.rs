@@ -119,10 +119,9 @@ impl FieldError {
         Self::of(field, "FieldValueTypeInvalid", format!("Invalid value: \"{found}\": {detail}"))
     }
 
-    /// `Unsupported value: value: supported values: "a", "b"`.
+    /// `Unsupported value: value: supported values: "a", "b"`, in the given order.
     pub fn unsupported<T: AsRef<str>>(field: impl Into<String>, value: &Value, supported: &[T]) -> Self {
-        let mut names: Vec<_> = supported.iter().map(|it| format!("\"{}\"", it.as_ref())).collect();
-        names.sort();
+        let names: Vec<_> = supported.iter().map(|it| format!("\"{}\"", it.as_ref())).collect();
         let message = format!("Unsupported value: {}: supported values: {}", shown(value), names.join(", "));
         Self::of(field, "FieldValueNotSupported", message)
     }

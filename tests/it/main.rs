@@ -12,6 +12,7 @@ mod flux;
 mod forward;
 mod install;
 mod kind;
+mod kubectl;
 mod metrics;
 mod pods;
 mod real;

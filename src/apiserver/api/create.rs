@@ -44,7 +44,9 @@ pub(super) fn create_owned(
     if kind.generation {
         meta::set(&mut object, "generation", 1);
     }
+    // A kubelet brings its node's status along.
     if kind.storage().status
+        && kind.key != resource::NODES
         && let Some(root) = object.as_object_mut()
     {
         root.shift_remove("status");
@@ -59,7 +61,7 @@ pub(super) fn create_owned(
         return Err(status);
     }
     meta::of(&mut object).shift_remove("managedFields");
-    update::own(write, (&json!({}), &mut object), ownership, &state.now())?;
+    update::own(write, (&json!({ "metadata": {} }), &mut object), ownership, &state.now())?;
     prepare::admit(kind, &mut object);
     complete(state, kind, &mut object)?;
     Ok(prepare::commit(state, write, object))
@@ -77,7 +79,10 @@ fn complete(state: &mut State, kind: &Kind, object: &mut Value) -> Result<(), St
         resource::CUSTOM_RESOURCE_DEFINITIONS => Some(crd::status(object, &state.kinds, &state.now())),
         key => defaults::initial_status(key, object),
     };
-    if let (Some(status), Some(root)) = (status, object.as_object_mut()) {
+    if let (Some(mut status), Some(root)) = (status, object.as_object_mut()) {
+        if kind.key == resource::PERSISTENT_VOLUMES {
+            status["lastPhaseTransitionTime"] = json!(state.now());
+        }
         root.insert("status".to_owned(), status);
     }
     Ok(())

@@ -25,7 +25,12 @@ fn renamed(object: &Value, api_version: &str, name: impl Fn(&str) -> String) -> 
 /// The newer form of a core event.
 pub fn to_new(object: &Value) -> Value {
     let new = |key: &str| NAMES.iter().find(|(core, _)| *core == key).map_or(key, |(_, new)| *new).to_owned();
-    renamed(object, "events.k8s.io/v1", new)
+    let mut shown = renamed(object, "events.k8s.io/v1", new);
+    // The newer form leaves these out where the older one writes them empty.
+    if let Some(map) = shown.as_object_mut() {
+        map.retain(|key, value| !(key.starts_with("reporting") && value.as_str() == Some("")));
+    }
+    shown
 }
 
 /// The core form of a newer event.

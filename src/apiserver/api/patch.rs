@@ -1,14 +1,15 @@
 //! Patch: what the four kinds of patch have in common.
 
-use super::update::Ownership;
+use super::update::{LAST_APPLIED, Ownership};
 use super::{Write, create, prepare, scale, update};
+use crate::apiserver::kinds::Kind;
 use crate::apiserver::meta;
 use crate::apiserver::object::Object;
 use crate::apiserver::options::{FieldValidation, PatchKind, Subresource};
 use crate::apiserver::patch::owners::{Owners, Writer, applied};
 use crate::apiserver::patch::{json, merge, strategic, walk};
-use crate::apiserver::schema::Schema;
 use crate::apiserver::schema::typed::{self, go_text};
+use crate::apiserver::schema::{Schema, unstructured};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{FieldError, Reason, Status};
 use serde_json::Value;
@@ -41,8 +42,13 @@ pub(super) fn patch(
         // The real server shows a strategic patch as it came, and of the others the object that they made.
         let text = || match patch {
             PatchKind::Strategic => go_text(&again),
-            _ => changed(write, patch, &shown, again.clone()).map(|it| it.to_string()).unwrap_or_default(),
+            _ => changed(write, patch, &shown, again.clone())
+                .map(|it| unstructured::ordered(&it).to_string())
+                .unwrap_or_default(),
         };
+        if *patch == PatchKind::Strategic {
+            check_go_types(kind, &patched, &again)?;
+        }
         let mut decoded = prepare::decode_patched(write, patched, text)?;
         update::check_version(kind, &current, &decoded)?;
         check_identity(&current, &decoded)?;
@@ -64,6 +70,13 @@ fn changed(write: &Write<'_>, patch: &PatchKind, shown: &Value, body: Value) -> 
         }
         _ => strategic::apply(&kind.storage().schema, shown.clone(), body),
     }
+}
+
+/// A strategic merge patch never becomes JSON on the real server, which has other words for wrong types then.
+fn check_go_types(kind: &Kind, patched: &Value, body: &Value) -> Result<(), Status> {
+    let Some(fault) = unstructured::fault(&kind.storage().schema, patched) else { return Ok(()) };
+    let error = FieldError::invalid("patch", &Value::String(go_text(body)), &fault);
+    Err(Status::invalid("", "", "", vec![error]))
 }
 
 fn no_strategic_merge() -> Status {
@@ -118,7 +131,8 @@ fn apply(
     let api_version = kind.api_version();
     let subresource = if target.subresource == Subresource::Status { "status" } else { "" };
     let writer = Writer { manager, apply: true, api_version: &api_version, subresource };
-    let ownership = Ownership::Apply { set, force };
+    let last_applied = (manager == "kubectl").then(|| last_applied(&config));
+    let ownership = Ownership::Apply { set, force, last_applied };
     let write = Write { manager, ..*write };
     let Some(stored) = current else {
         if target.subresource != Subresource::Main {
@@ -151,6 +165,15 @@ fn check_types(write: &Write<'_>, body: &Value) -> Result<(), Status> {
     let message =
         format!("failed to create typed patch object ({namespace}/{name}; {api_version}, Kind={kind}): {why}");
     Err(Status::new(500, Reason::Unknown, message))
+}
+
+/// A configuration as kubectl keeps it in its annotation.
+fn last_applied(config: &Value) -> String {
+    let mut config = unstructured::ordered(config);
+    if let Some(annotations) = config.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.shift_remove(LAST_APPLIED);
+    }
+    format!("{config}\n")
 }
 
 /// The live object with the configuration merged in, and without what the manager applied before and no longer does.

@@ -66,10 +66,7 @@ fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String
                 );
                 return Err(Status::bad_request(message));
             }
-            Some(found) => {
-                let message = format!("the kind in the data ({found}) does not match the expected kind ({expected})");
-                return Err(Status::bad_request(message));
-            }
+            Some(found) => return Err(Status::bad_request(other_kind(kind, found))),
         }
     }
     // Empty lists are dropped, and one of owners has a meaning of its own: one empty entry has the same.
@@ -80,6 +77,19 @@ fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String
     }
     let unknown = fit(kind, &mut object)?;
     Ok((object, unknown))
+}
+
+/// What the real server says of an object of another kind: Go's packages shine through.
+fn other_kind(kind: &Kind, found: &str) -> String {
+    let (version, name) = (&kind.storage().name, &kind.kind);
+    let package = if kind.group.is_empty() { "core" } else { kind.group.split('.').next().unwrap_or_default() };
+    if kind.custom {
+        return format!("the kind in the data ({found}) does not match the expected kind ({name})");
+    }
+    format!(
+        "{found} in version \"{version}\" cannot be handled as a {name}: converting ({version}.{found}) to \
+         ({package}.{name}): unknown conversion"
+    )
 }
 
 /// Makes the object fit the types of its kind; the paths of unknown fields, which are dropped.

@@ -1,5 +1,6 @@
 //! Lists: selectors, pages, consistent snapshots.
 
+use crate::apiserver::http::go_json;
 use crate::apiserver::kinds::Kind;
 use crate::apiserver::object::Object;
 use crate::apiserver::options::ListOptions;
@@ -37,9 +38,12 @@ impl Token {
     }
 
     fn decode(text: &str) -> Result<Self, Status> {
-        let invalid = || Status::bad_request("continue key is not valid: encoded value is not a token of this server");
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+        let refused =
+            |why: &str| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+        let invalid = || refused("encoded value is not a token of this server");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused("illegal base64 data"))?;
+        let value: Value = serde_json::from_slice(&bytes)
+            .map_err(|it| refused(&go_json::fault(&bytes).unwrap_or_else(|| it.to_string())))?;
         let part = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let revision = value.get("rv").and_then(Value::as_u64).ok_or_else(invalid)?;
         let after = (part("ns").ok_or_else(invalid)?, part("name").ok_or_else(invalid)?);

@@ -91,8 +91,19 @@ fn check_kept(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status
 pub enum Ownership {
     /// Whatever it changes.
     Update,
-    /// What it applied, and a conflict about what others own, unless forced.
-    Apply { set: FieldSet, force: bool },
+    /// What it applied, and a conflict about what others own, unless forced. Where client-side apply has left its
+    /// annotation, kubectl's server-side apply notes `last_applied` there; nobody comes to own that.
+    Apply { set: FieldSet, force: bool, last_applied: Option<String> },
+}
+
+/// What client-side apply keeps the applied configuration in.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+fn note_last_applied(object: &mut Value, config: String) {
+    let annotations = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+    if let Some(note) = annotations.and_then(|it| it.get_mut(LAST_APPLIED)) {
+        *note = Value::String(config);
+    }
 }
 
 /// Brings `managedFields` up to date with the change from `old` to `new`.
@@ -114,7 +125,7 @@ pub(super) fn own(
     let mut owners = if apply { Owners::of(old) } else { Owners::told(old, new) };
     match ownership {
         Ownership::Update => owners.update(schema, old, new, &writer, now),
-        Ownership::Apply { set, force } => {
+        Ownership::Apply { set, force, .. } => {
             if owners.lack(old) {
                 let mut seen = old.clone();
                 if write.kind.storage().status {
@@ -160,8 +171,15 @@ pub(super) fn replace(
         _ => {}
     }
     prepare::fill(kind, &mut object);
+    let note = match &ownership {
+        Ownership::Apply { last_applied, .. } if object != **current => last_applied.clone(),
+        _ => None,
+    };
     own(write, (current, &mut object), ownership, &state.now())?;
     prepare::admit(kind, &mut object);
+    if let Some(config) = note {
+        note_last_applied(&mut object, config);
+    }
     prepare::check(kind, &object, Some(current))?;
     if kind.key == resource::CUSTOM_RESOURCE_DEFINITIONS {
         let status = crd::status(&object, &state.kinds, &state.now());

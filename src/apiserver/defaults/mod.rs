@@ -46,7 +46,8 @@ pub fn apply(resource: &str, object: &mut Value) {
     match resource {
         r::PODS => pod::pod(root),
         r::DEPLOYMENTS => workload::deployment(root),
-        r::REPLICA_SETS | "replicationcontrollers" => workload::replica_set(root),
+        r::REPLICA_SETS => workload::replica_set(root),
+        r::REPLICATION_CONTROLLERS => workload::replication_controller(root),
         r::DAEMON_SETS => workload::daemon_set(root),
         r::STATEFUL_SETS => workload::stateful_set(root),
         r::JOBS => workload::job(root),
@@ -60,7 +61,10 @@ pub fn apply(resource: &str, object: &mut Value) {
         "networkpolicies.networking.k8s.io" => network::network_policy(root),
         r::SECRETS => network::secret(root),
         r::EVENTS => network::event(root),
-        "storageclasses.storage.k8s.io" => network::storage_class(root),
+        r::STORAGE_CLASSES => network::storage_class(root),
+        r::PERSISTENT_VOLUMES => network::volume(root),
+        r::PRIORITY_CLASSES => absent(root, "preemptionPolicy", "PreemptLowerPriority"),
+        r::NODES => network::node(root),
         "persistentvolumeclaims" => network::claim(root),
         _ => {}
     }

@@ -105,6 +105,36 @@ pub fn storage_class(root: &mut Object) {
     absent(root, "volumeBindingMode", "Immediate");
 }
 
+pub fn volume(root: &mut Object) {
+    let Some(spec) = object(root, "spec") else { return };
+    absent(spec, "persistentVolumeReclaimPolicy", "Retain");
+    absent(spec, "volumeMode", "Filesystem");
+    if let Some(path) = object(spec, "hostPath") {
+        absent(path, "type", "");
+    }
+}
+
+/// What a node's status always has, be it empty.
+pub fn node(root: &mut Object) {
+    const INFO: [&str; 10] = [
+        "architecture",
+        "bootID",
+        "containerRuntimeVersion",
+        "kernelVersion",
+        "kubeProxyVersion",
+        "kubeletVersion",
+        "machineID",
+        "operatingSystem",
+        "osImage",
+        "systemUUID",
+    ];
+    let Some(status) = object_or_new(root, "status") else { return };
+    absent(status, "daemonEndpoints", json!({ "kubeletEndpoint": { "Port": 0 } }));
+    if let Some(info) = object_or_new(status, "nodeInfo") {
+        INFO.iter().for_each(|key| absent(info, key, ""));
+    }
+}
+
 pub fn claim(root: &mut Object) {
     if let Some(spec) = object(root, "spec") {
         absent(spec, "volumeMode", "Filesystem");

@@ -1,7 +1,7 @@
 //! Whatever makes pods, and what scales it.
 
 use super::pod::template;
-use super::{absent, object, object_or_new, text};
+use super::{absent, each, object, object_or_new, text};
 use serde_json::{Map, Value, json};
 
 type Object = Map<String, Value>;
@@ -23,13 +23,25 @@ pub fn deployment(root: &mut Object) {
 }
 
 pub fn replica_set(root: &mut Object) {
+    if let Some(spec) = object(root, "spec") {
+        absent(spec, "replicas", 1);
+        template(spec);
+    }
+}
+
+/// The oldest of them takes labels and selector from its template.
+pub fn replication_controller(root: &mut Object) {
     let labels = labels_of_template(root);
     if let Some(labels) = labels
         && let Some(metadata) = object_or_new(root, "metadata")
     {
         absent(metadata, "labels", labels);
     }
+    let labels = labels_of_template(root);
     if let Some(spec) = object(root, "spec") {
+        if let Some(labels) = labels {
+            absent(spec, "selector", labels);
+        }
         absent(spec, "replicas", 1);
         template(spec);
     }
@@ -74,6 +86,12 @@ pub fn stateful_set(root: &mut Object) {
         {
             absent(rolling, "partition", 0);
         }
+    }
+    for claim in each(spec, "volumeClaimTemplates") {
+        absent(claim, "apiVersion", "v1");
+        absent(claim, "kind", "PersistentVolumeClaim");
+        super::network::claim(claim);
+        absent(claim, "status", json!({ "phase": "Pending" }));
     }
     template(spec);
 }
@@ -126,8 +144,11 @@ pub fn cron_job(root: &mut Object) {
     absent(spec, "suspend", false);
     absent(spec, "successfulJobsHistoryLimit", 3);
     absent(spec, "failedJobsHistoryLimit", 1);
-    if let Some(job) = object(spec, "jobTemplate").and_then(|it| object(it, "spec")) {
-        template(job);
+    if let Some(job) = object(spec, "jobTemplate") {
+        object_or_new(job, "metadata");
+        if let Some(job) = object(job, "spec") {
+            template(job);
+        }
     }
 }
 

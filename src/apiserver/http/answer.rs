@@ -168,7 +168,7 @@ pub fn refusal(status: &Status) -> Response {
         return respond(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", format!("{NO_SUCH_PAGE}\n"));
     }
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    respond(code, "application/json", status.to_value().to_string())
+    respond(code, JSON, format!("{}\n", status.to_value()))
 }
 
 const JSON: &str = "application/json";
@@ -234,23 +234,23 @@ fn write(code: StatusCode, accept: &Accept, json: Bytes) -> Response {
     {
         return respond(code, "application/yaml", text);
     }
-    respond(code, JSON, json)
+    // Go's encoder ends with a line.
+    respond(code, JSON, [&json[..], b"\n"].concat())
 }
 
 fn one(kind: &Arc<Kind>, version: &str, object: &Arc<Object>, (form, options): (&Form, Shown)) -> Bytes {
     // A scale and a Status are not objects of the kind: they have no columns of it.
-    let own = || object.outline().get("kind").and_then(Value::as_str) == Some(kind.kind.as_str());
-    match form {
-        Form::Table if own() => {
-            let mut text = BytesMut::new();
-            write_table(&Table::new(kind, version, options), (object, true), true, &mut text);
-            text.freeze()
-        }
-        Form::Metadata if own() => partial(object),
-        _ => api::text_at_version(kind, version, object),
-    }
+    let is = |name: &str| object.outline().get("kind").and_then(Value::as_str) == Some(name);
+    let table = match form {
+        Form::Table if is(&kind.kind) => Table::new(kind, version, options),
+        Form::Table if is("Scale") => Table::of_scale(kind, version, options),
+        Form::Metadata if is(&kind.kind) => return partial(object),
+        _ => return api::text_at_version(kind, version, object),
+    };
+    let mut text = BytesMut::new();
+    write_table(&table, (object, true), true, &mut text);
+    text.freeze()
 }
-
 /// A table of one object, with or without its row and its columns.
 fn write_table(table: &Table, (object, row): (&Arc<Object>, bool), columns: bool, text: &mut BytesMut) {
     let metadata = json!({ "resourceVersion": meta::text(&object.outline(), "resourceVersion") });

@@ -1,6 +1,6 @@
 //! Bodies of requests: JSON, YAML, protobuf.
 
-use super::{Call, MAX_BODY_BYTES, twice};
+use super::{Call, MAX_BODY_BYTES, go_json, twice};
 use crate::apiserver::json::shallow;
 use crate::apiserver::options::TextFaults;
 use crate::apiserver::protobuf;
@@ -10,6 +10,9 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+
+/// How much of a body that cannot be read is shown, in hexadecimal, as the real server does.
+const SHOWN_BYTES: usize = 30;
 
 /// The whole body, at most [`MAX_BODY_BYTES`].
 pub async fn read(body: Body) -> Result<Bytes, Status> {
@@ -48,10 +51,12 @@ pub fn object(bytes: &[u8], media: &str, kind: &str) -> Result<(Value, TextFault
 fn from_json(bytes: &[u8], kind: &str) -> Result<(Value, TextFaults), Status> {
     let object = |it: Value| if it.is_null() { Value::Object(Map::new()) } else { it };
     twice::read(bytes).map(|(value, faults)| (object(value), faults)).map_err(|it| {
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).into_owned();
+        let fault = go_json::fault(bytes).unwrap_or_else(|| it.to_string());
+        let begin: String = bytes.iter().take(SHOWN_BYTES).map(|it| format!("{it:02x}")).collect();
+        let more = if bytes.len() > SHOWN_BYTES { " ..." } else { "" };
         let message = format!(
             "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: \
-             {it} ({text})"
+             {fault} ({begin}{more})"
         );
         Status::bad_request(message)
     })
@@ -90,7 +95,11 @@ fn repeated(node: &yaml::Node, lines: &mut Vec<String>) {
 
 /// The body of a patch.
 pub fn patch(bytes: &[u8]) -> Result<(Value, TextFaults), Status> {
-    twice::read(bytes).map_err(|it| Status::bad_request(format!("error decoding patch: {it}"))).and_then(shallow_read)
+    let read = twice::read(bytes).map_err(|it| {
+        let fault = go_json::fault(bytes).unwrap_or_else(|| it.to_string());
+        Status::bad_request(format!("error decoding patch: {fault}"))
+    });
+    read.and_then(shallow_read)
 }
 
 /// The faults of a JSON patch, which are about its operations and not about the object.

@@ -100,7 +100,7 @@ impl Iterator for Chunks {
         chunk.put_slice(std::mem::take(&mut self.head).as_bytes());
         while chunk.len() < CHUNK_BYTES {
             let Some(object) = self.objects.next() else {
-                chunk.put_slice(b"]}");
+                chunk.put_slice(b"]}\n");
                 self.done = true;
                 break;
             };

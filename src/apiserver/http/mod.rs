@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+pub mod go_json;
 mod list;
 mod path;
 mod pods;
@@ -97,13 +98,19 @@ async fn handle(State(server): State<Server>, request: Request) -> Response {
     }
 }
 
+/// The call with its whole body. A refusal before the body has been read would close the connection under the client.
+async fn received(call: Call) -> Result<Call, Status> {
+    let body = body::read(call.body).await?;
+    Ok(Call { body: Body::from(body), ..call })
+}
+
 async fn respond(server: &Server, address: Address, call: Call, query: Option<&str>) -> Result<Answer, Status> {
     match address {
         Address::Resource(at) => match at.subresource.as_deref() {
             Some("proxy") => proxy::forward(server, &at, call, query).await,
             _ if pods::is_here(&at) => pods::call(server, &at, call, query),
             _ if virtuals::is_here(server, &at) => virtuals::call(server, &at, call).await,
-            _ => resource::call(server, at, call).await,
+            _ => resource::call(server, at, received(call).await?).await,
         },
         Address::Other(path) if path.starts_with("/openapi/") => {
             let parts: Vec<_> = path.trim_end_matches('/').split('/').skip(2).collect();
@@ -112,7 +119,8 @@ async fn respond(server: &Server, address: Address, call: Call, query: Option<&s
         }
         Address::Other(path) => {
             let accept = call.header(&http::header::ACCEPT);
-            discovery::answer(server, &path, accept).map(Answer::Document).ok_or_else(Status::no_such_page)
+            let verbose = call.query.contains_key("verbose");
+            discovery::answer(server, &path, accept, verbose).map(Answer::Document).ok_or_else(Status::no_such_page)
         }
     }
 }

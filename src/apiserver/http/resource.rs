@@ -53,6 +53,10 @@ pub async fn call(server: &Server, at: At, call: Call) -> Result<Answer, Status>
         _ => Include::Metadata,
     };
     let warnings = Arc::new(Mutex::new(Vec::new()));
+    if kind.key == resource::ENDPOINTS {
+        let text = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+        warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
+    }
     let shown = Shown { now: server.now(), include };
     let visit = Visit { api: server.api(), kind, at, subresource, shown, warnings: Arc::clone(&warnings) };
     let answer = visit.dispatch(call).await?;

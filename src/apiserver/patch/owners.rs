@@ -66,10 +66,14 @@ impl Entry {
     }
 
     fn write(&self) -> Value {
-        let mut value = json!({
-            "manager": self.manager, "operation": if self.apply { "Apply" } else { "Update" },
-            "apiVersion": self.api_version, "time": self.time, "fieldsType": "FieldsV1", "fieldsV1": self.fields.write()
-        });
+        let operation = if self.apply { "Apply" } else { "Update" };
+        let mut value = json!({ "manager": self.manager, "operation": operation, "apiVersion": self.api_version });
+        // Entries that clients write themselves have no time.
+        if !self.time.is_empty() {
+            value["time"] = json!(self.time);
+        }
+        value["fieldsType"] = json!("FieldsV1");
+        value["fieldsV1"] = self.fields.write();
         if !self.subresource.is_empty() {
             value["subresource"] = json!(self.subresource);
         }
@@ -169,14 +173,14 @@ impl Owners {
     }
 
     /// The entry of the writer, made if it is missing.
-    fn own(&mut self, writer: &Writer<'_>, now: &str) -> &mut Entry {
+    fn own(&mut self, writer: &Writer<'_>) -> &mut Entry {
         let at = self.entries.iter().position(|it| it.is(writer)).unwrap_or_else(|| {
             self.entries.push(Entry {
                 manager: writer.manager.to_owned(),
                 apply: writer.apply,
                 api_version: writer.api_version.to_owned(),
                 subresource: writer.subresource.to_owned(),
-                time: now.to_owned(),
+                time: String::new(),
                 fields: FieldSet::default(),
             });
             self.entries.len() - 1
@@ -197,18 +201,18 @@ impl Owners {
             entry.fields.subtract(&found.changed);
             entry.fields.subtract(&found.removed);
         }
-        let own = self.own(writer, now);
+        let own = self.own(writer);
+        // The real server loses the time of whoever scales.
+        if !found.changed.is_empty() && writer.subresource != "scale" {
+            now.clone_into(&mut own.time);
+        }
         if own.fields.is_empty() {
             // A new object, mostly: everything is the writer's, and nothing was there to be gone.
             own.fields = found.changed;
             return;
         }
-        let before = own.fields.clone();
         own.fields.unite(&found.changed);
         own.fields.subtract(&found.removed);
-        if own.fields != before {
-            now.clone_into(&mut own.time);
-        }
     }
 
     /// Whether the object is there and its entries were taken away.
@@ -257,10 +261,11 @@ impl Owners {
         if !conflicts.is_empty() {
             return Err(conflict(&conflicts));
         }
-        let own = self.own(writer, now);
+        let own = self.own(writer);
         writer.api_version.clone_into(&mut own.api_version);
-        if own.fields != applied {
-            own.fields = applied;
+        own.fields = applied;
+        // Who only comes to own what is there already does so at no time.
+        if !found.changed.is_empty() || !found.removed.is_empty() {
             now.clone_into(&mut own.time);
         }
         Ok(())
@@ -277,11 +282,13 @@ pub fn applied(schema: &Schema, object: &Value) -> FieldSet {
 
 fn conflict(conflicts: &[(String, Vec<String>)]) -> Status {
     let count: usize = conflicts.iter().map(|(_, paths)| paths.len()).sum();
+    let mut conflicts = conflicts.to_vec();
+    conflicts.sort();
     let mut lines = Vec::new();
     let mut causes = Vec::new();
-    for (manager, paths) in conflicts {
+    for (manager, paths) in &conflicts {
         match paths.as_slice() {
-            [one] => lines.push(format!("conflict with {manager}: {one}")),
+            [one] if count == 1 => lines.push(format!("conflict with {manager}: {one}")),
             many => lines.push(format!("conflicts with {manager}:\n- {}", many.join("\n- "))),
         }
         causes.extend(paths.iter().map(|path| Cause {

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod quantity;
 pub mod structural;
 pub mod typed;
+pub mod unstructured;
 
 use regex::Regex;
 use serde_json::Value;

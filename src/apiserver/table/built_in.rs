@@ -1,45 +1,46 @@
 //! The columns of the built-in kinds, as `kubectl` of the same version shows them.
 
 use super::age::{age, human};
-use super::{Cell, Shown, pod};
+use super::{Cell, Shown, access, autoscaler, cluster, pod, storage};
 use crate::apiserver::kinds::resource as r;
 use crate::apiserver::selector::label::LabelSelector;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn number(value: &Value, pointer: &str) -> i64 {
+pub(super) fn number(value: &Value, pointer: &str) -> i64 {
     value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn or_none(text: &str) -> Value {
+pub(super) fn or_none(text: &str) -> Value {
     json!(if text.is_empty() { "<none>" } else { text })
 }
 
-fn joined(parts: impl Iterator<Item = String>) -> String {
+pub(super) fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-fn labels(map: Option<&Value>) -> Value {
+pub(super) fn labels(map: Option<&Value>) -> Value {
     let pairs = map.and_then(Value::as_object).into_iter().flatten();
     or_none(&joined(pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))))
 }
 
-const NAME: Cell = Cell("Name", "string", 0, |it, _| json!(text(it, "/metadata/name")));
-const AGE: Cell = Cell("Age", "string", 0, |it, shown| json!(age(text(it, "/metadata/creationTimestamp"), shown.now)));
+pub(super) const NAME: Cell = Cell("Name", "string", 0, |it, _| json!(text(it, "/metadata/name")));
+pub(super) const AGE: Cell =
+    Cell("Age", "string", 0, |it, shown| json!(age(text(it, "/metadata/creationTimestamp"), shown.now)));
 const CREATED: Cell = Cell("Created At", "date", 0, |it, _| json!(text(it, "/metadata/creationTimestamp")));
-const CONTAINERS: Cell = Cell("Containers", "string", 1, |it, _| of_containers(it, "name"));
-const IMAGES: Cell = Cell("Images", "string", 1, |it, _| of_containers(it, "image"));
+pub(super) const CONTAINERS: Cell = Cell("Containers", "string", 1, |it, _| of_containers(it, "name"));
+pub(super) const IMAGES: Cell = Cell("Images", "string", 1, |it, _| of_containers(it, "image"));
 const SELECTOR: Cell = Cell("Selector", "string", 1, |it, _| {
     let selector = it.pointer("/spec/selector").map(LabelSelector::from_object).unwrap_or_default();
-    json!(selector.to_string())
+    or_none(&selector.to_string())
 });
 
 fn of_containers(object: &Value, key: &str) -> Value {
@@ -51,7 +52,9 @@ fn of_containers(object: &Value, key: &str) -> Value {
 pub fn cells(resource: &str) -> Vec<Cell> {
     match resource {
         r::PODS => pods(),
-        r::DEPLOYMENTS | r::REPLICA_SETS | r::STATEFUL_SETS | r::DAEMON_SETS => workloads(resource),
+        r::DEPLOYMENTS | r::REPLICA_SETS | r::REPLICATION_CONTROLLERS | r::STATEFUL_SETS | r::DAEMON_SETS => {
+            workloads(resource)
+        }
         r::SERVICES | r::INGRESSES | r::ENDPOINTS | r::ENDPOINT_SLICES | r::INGRESS_CLASSES => network(resource),
         r::HORIZONTAL_POD_AUTOSCALERS | r::JOBS | r::CRON_JOBS | r::POD_DISRUPTION_BUDGETS => scaling(resource),
         r::EVENTS | r::EVENTS_V1 => events(),
@@ -63,17 +66,23 @@ pub fn cells(resource: &str) -> Vec<Cell> {
             AGE,
         ],
         r::NAMESPACES => vec![NAME, Cell("Status", "string", 0, |it, _| json!(text(it, "/status/phase"))), AGE],
-        r::NODES => vec![
-            NAME,
-            Cell("Status", "string", 0, |it, _| node_status(it)),
-            Cell("Roles", "string", 0, |it, _| node_roles(it)),
-            AGE,
-            Cell("Version", "string", 0, |it, _| json!(text(it, "/status/nodeInfo/kubeletVersion"))),
-        ],
+        r::NODES => cluster::nodes(),
+        r::PRIORITY_CLASSES => cluster::priority_classes(),
+        r::RESOURCE_QUOTAS => cluster::quotas(),
+        r::ROLE_BINDINGS | r::CLUSTER_ROLE_BINDINGS => access::bindings(),
+        r::PERSISTENT_VOLUMES => storage::volumes(),
+        r::PERSISTENT_VOLUME_CLAIMS => storage::claims(),
+        r::STORAGE_CLASSES => storage::classes(),
+        r::POD_TEMPLATES => cluster::pod_templates(),
         r::SERVICE_ACCOUNTS => vec![NAME, Cell("Secrets", "string", 0, |it, _| json!(list(it, "/secrets").len())), AGE],
         r::LEASES => vec![NAME, Cell("Holder", "string", 0, |it, _| json!(text(it, "/spec/holderIdentity"))), AGE],
         r::CONTROLLER_REVISIONS => {
-            vec![NAME, Cell("Revision", "string", 0, |it, _| json!(number(it, "/revision"))), AGE]
+            vec![
+                NAME,
+                Cell("Controller", "string", 0, |it, _| controller(it)),
+                Cell("Revision", "string", 0, |it, _| json!(number(it, "/revision"))),
+                AGE,
+            ]
         }
         "networkpolicies.networking.k8s.io" => vec![
             NAME,
@@ -85,6 +94,16 @@ pub fn cells(resource: &str) -> Vec<Cell> {
         ],
         _ => vec![NAME, CREATED],
     }
+}
+
+/// The columns of a scale.
+pub fn scale() -> Vec<Cell> {
+    vec![
+        NAME,
+        Cell("Desired", "integer", 0, |it, _| json!(number(it, "/spec/replicas"))),
+        Cell("Available", "integer", 0, |it, _| json!(number(it, "/status/replicas"))),
+        AGE,
+    ]
 }
 
 fn pods() -> Vec<Cell> {
@@ -111,7 +130,7 @@ fn workloads(resource: &str) -> Vec<Cell> {
             Cell("Up-to-date", "string", 0, |it, _| json!(number(it, "/status/updatedReplicas"))),
             Cell("Available", "string", 0, |it, _| json!(number(it, "/status/availableReplicas"))),
         ],
-        r::REPLICA_SETS => vec![
+        r::REPLICA_SETS | r::REPLICATION_CONTROLLERS => vec![
             Cell("Desired", "integer", 0, |it, _| json!(number(it, "/spec/replicas"))),
             Cell("Current", "integer", 0, |it, _| json!(number(it, "/status/replicas"))),
             Cell("Ready", "integer", 0, |it, _| json!(number(it, "/status/readyReplicas"))),
@@ -129,10 +148,22 @@ fn workloads(resource: &str) -> Vec<Cell> {
     let mut cells = vec![NAME];
     cells.extend(counted);
     cells.extend([AGE, CONTAINERS, IMAGES]);
-    if resource != r::STATEFUL_SETS {
-        cells.push(SELECTOR);
+    match resource {
+        r::STATEFUL_SETS => {}
+        r::REPLICATION_CONTROLLERS => {
+            cells.push(Cell("Selector", "string", 1, |it, _| labels(it.pointer("/spec/selector"))));
+        }
+        _ => cells.push(SELECTOR),
     }
     cells
+}
+
+/// `kind.group/name` of the owner that controls it.
+fn controller(object: &Value) -> Value {
+    let owner = list(object, "/metadata/ownerReferences").iter().find(|it| it["controller"] == json!(true));
+    let Some(owner) = owner else { return json!("<none>") };
+    let group = text(owner, "/apiVersion").split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
+    json!(format!("{}{group}/{}", text(owner, "/kind").to_lowercase(), text(owner, "/name")))
 }
 
 fn network(resource: &str) -> Vec<Cell> {
@@ -141,7 +172,7 @@ fn network(resource: &str) -> Vec<Cell> {
             NAME,
             Cell("Type", "string", 0, |it, _| json!(text(it, "/spec/type"))),
             Cell("Cluster-IP", "string", 0, |it, _| or_none(text(it, "/spec/clusterIP"))),
-            Cell("External-IP", "string", 0, |it, _| or_none(text(it, "/spec/externalName"))),
+            Cell("External-IP", "string", 0, |it, _| external_address(it)),
             Cell("Port(s)", "string", 0, |it, _| service_ports(it)),
             AGE,
             Cell("Selector", "string", 1, |it, _| labels(it.pointer("/spec/selector"))),
@@ -150,13 +181,7 @@ fn network(resource: &str) -> Vec<Cell> {
             NAME,
             Cell("Class", "string", 0, |it, _| or_none(text(it, "/spec/ingressClassName"))),
             Cell("Hosts", "string", 0, |it, _| hosts(it)),
-            Cell("Address", "string", 0, |it, _| {
-                let entries = list(it, "/status/loadBalancer/ingress").iter();
-                json!(joined(entries.map(|it| {
-                    let name = text(it, "/ip");
-                    if name.is_empty() { text(it, "/hostname").to_owned() } else { name.to_owned() }
-                })))
-            }),
+            Cell("Address", "string", 0, |it, _| json!(balancer_addresses(it))),
             Cell("Ports", "string", 0, |it, _| json!(if list(it, "/spec/tls").is_empty() { "80" } else { "80, 443" })),
             AGE,
         ],
@@ -180,6 +205,28 @@ fn network(resource: &str) -> Vec<Cell> {
             AGE,
         ],
     }
+}
+
+/// Where a Service is reached from outside, as far as anything has said so.
+fn external_address(service: &Value) -> Value {
+    let own = joined(list(service, "/spec/externalIPs").iter().filter_map(|it| it.as_str().map(str::to_owned)));
+    match text(service, "/spec/type") {
+        "ExternalName" => json!(text(service, "/spec/externalName")),
+        "LoadBalancer" => {
+            let given = balancer_addresses(service);
+            let both = [given, own].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(",");
+            json!(if both.is_empty() { "<pending>" } else { &both })
+        }
+        _ => or_none(&own),
+    }
+}
+
+/// The addresses in `status.loadBalancer`, or its host names.
+fn balancer_addresses(object: &Value) -> String {
+    joined(list(object, "/status/loadBalancer/ingress").iter().map(|it| {
+        let address = text(it, "/ip");
+        if address.is_empty() { text(it, "/hostname").to_owned() } else { address.to_owned() }
+    }))
 }
 
 fn service_ports(service: &Value) -> Value {
@@ -211,25 +258,6 @@ fn data(object: &Value) -> Value {
     json!(count("data") + count("binaryData"))
 }
 
-fn node_status(node: &Value) -> Value {
-    let ready = list(node, "/status/conditions").iter().find(|it| text(it, "/type") == "Ready");
-    let mut status = match ready.map(|it| text(it, "/status")) {
-        Some("True") => "Ready",
-        Some(_) => "NotReady",
-        None => "Unknown",
-    }
-    .to_owned();
-    if node.pointer("/spec/unschedulable") == Some(&json!(true)) {
-        status.push_str(",SchedulingDisabled");
-    }
-    json!(status)
-}
-
-fn node_roles(node: &Value) -> Value {
-    let labels = node.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
-    or_none(&joined(labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/").map(str::to_owned))))
-}
-
 fn scaling(resource: &str) -> Vec<Cell> {
     match resource {
         r::HORIZONTAL_POD_AUTOSCALERS => vec![
@@ -238,7 +266,7 @@ fn scaling(resource: &str) -> Vec<Cell> {
                 let part = |key: &str| text(it, &format!("/spec/scaleTargetRef/{key}")).to_owned();
                 json!(format!("{}/{}", part("kind"), part("name")))
             }),
-            Cell("Targets", "string", 0, |it, _| targets(it)),
+            Cell("Targets", "string", 0, |it, _| autoscaler::targets(it)),
             Cell("MinPods", "string", 0, |it, _| json!(number(it, "/spec/minReplicas").to_string())),
             Cell("MaxPods", "string", 0, |it, _| json!(number(it, "/spec/maxReplicas"))),
             Cell("Replicas", "string", 0, |it, _| json!(number(it, "/status/currentReplicas"))),
@@ -269,6 +297,12 @@ fn scaling(resource: &str) -> Vec<Cell> {
                 last => json!(age(last, shown.now)),
             }),
             AGE,
+            Cell("Containers", "string", 1, |it, _| of_containers(&it["spec"]["jobTemplate"], "name")),
+            Cell("Images", "string", 1, |it, _| of_containers(&it["spec"]["jobTemplate"], "image")),
+            Cell("Selector", "string", 1, |it, _| {
+                let selector = it.pointer("/spec/jobTemplate/spec/selector").map(LabelSelector::from_object);
+                or_none(&selector.unwrap_or_default().to_string())
+            }),
         ],
         _ => vec![
             NAME,
@@ -282,30 +316,6 @@ fn scaling(resource: &str) -> Vec<Cell> {
 
 fn share(value: Option<&Value>) -> Value {
     value.map_or_else(|| json!("N/A"), |it| it.as_str().map_or_else(|| json!(it.to_string()), |it| json!(it)))
-}
-
-fn targets(autoscaler: &Value) -> Value {
-    let current = list(autoscaler, "/status/currentMetrics");
-    let shown = list(autoscaler, "/spec/metrics").iter().enumerate().map(|(index, metric)| {
-        let name = match text(metric, "/type") {
-            "Resource" => text(metric, "/resource/name"),
-            _ => text(metric, "/pods/metric/name"),
-        };
-        let now = current.get(index);
-        let part = |of: Option<&Value>, kind: &str, key: &str| {
-            let pointers = [format!("/resource/{kind}/{key}"), format!("/pods/{kind}/{key}")];
-            let found = of.and_then(|it| pointers.iter().find_map(|at| it.pointer(at)));
-            found.map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned))
-        };
-        if let Some(target) = part(Some(metric), "target", "averageUtilization") {
-            let now = part(now, "current", "averageUtilization").map_or_else(|| "<unknown>".to_owned(), |it| it + "%");
-            return format!("{name}: {now}/{target}%");
-        }
-        let target = part(Some(metric), "target", "averageValue").unwrap_or_else(|| "<auto>".to_owned());
-        let now = part(now, "current", "averageValue").unwrap_or_else(|| "<unknown>".to_owned());
-        format!("{now}/{target}")
-    });
-    or_none(&shown.collect::<Vec<_>>().join(", "))
 }
 
 fn job_status(job: &Value) -> Value {
@@ -345,8 +355,9 @@ fn events() -> Vec<Cell> {
         }),
         Cell("Subobject", "string", 1, |it, _| json!(text(it, "/involvedObject/fieldPath"))),
         Cell("Source", "string", 1, |it, _| {
-            let component = text(it, "/source/component");
-            json!(if component.is_empty() { text(it, "/reportingComponent") } else { component })
+            let (component, host) = (text(it, "/source/component"), text(it, "/source/host"));
+            let component = if component.is_empty() { text(it, "/reportingComponent") } else { component };
+            json!(if host.is_empty() { component.to_owned() } else { format!("{component}, {host}") })
         }),
         Cell("Message", "string", 0, |it, _| json!(text(it, "/message").trim())),
         Cell("First Seen", "string", 1, |it, shown| seen(it, &["/firstTimestamp", "/eventTime"], shown)),

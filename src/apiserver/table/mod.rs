@@ -1,9 +1,13 @@
 //! `meta.k8s.io/v1 Table`: what `kubectl get` prints, decided by the server.
 
+mod access;
 mod age;
+mod autoscaler;
 mod built_in;
+mod cluster;
 mod json_path;
 mod pod;
+mod storage;
 
 use super::api;
 use super::http::{Include, Shown};
@@ -33,10 +37,15 @@ impl Table {
             let served = kind.version(version).unwrap_or_else(|| kind.storage());
             custom(&served.columns, options)
         } else {
-            let cells = built_in::cells(&kind.key);
-            let columns = cells.iter().map(|Cell(name, of, priority, _)| definition(name, of, "", "", *priority));
-            (columns.collect(), Box::new(move |it| cells.iter().map(|Cell(.., show)| show(it, &options)).collect()))
+            built_in(built_in::cells(&kind.key), options)
         };
+        let (kind, version) = (Arc::clone(kind), version.to_owned());
+        Self { kind, version, columns, cells, include: options.include }
+    }
+
+    /// The table of a scale, whatever is scaled.
+    pub fn of_scale(kind: &Arc<Kind>, version: &str, options: Shown) -> Self {
+        let (columns, cells) = built_in(built_in::scale(), options);
         let (kind, version) = (Arc::clone(kind), version.to_owned());
         Self { kind, version, columns, cells, include: options.include }
     }
@@ -74,6 +83,11 @@ pub fn partial(object: &Object, text: &mut BytesMut) {
 fn definition(name: &str, of: &str, format: &str, description: &str, priority: i64) -> Value {
     let format = if name == "Name" { "name" } else { format };
     json!({ "name": name, "type": of, "format": format, "description": description, "priority": priority })
+}
+
+fn built_in(cells: Vec<Cell>, options: Shown) -> (Vec<Value>, Cells) {
+    let columns = cells.iter().map(|Cell(name, of, priority, _)| definition(name, of, "", "", *priority)).collect();
+    (columns, Box::new(move |it| cells.iter().map(|Cell(.., show)| show(it, &options)).collect()))
 }
 
 type Cells = Box<dyn Fn(&Value) -> Vec<Value> + Send + Sync>;

@@ -90,8 +90,19 @@ fn check_owners(metadata: &Value, faults: &mut Faults) {
             named(first),
             named(second)
         );
-        faults.invalid("metadata.ownerReferences", &Value::from(owners), &detail);
+        faults.invalid("metadata.ownerReferences", &owners.iter().map(written).collect(), &detail);
     }
+}
+
+/// A reference as Go writes it: its fields in the order of their declaration.
+fn written(owner: &Value) -> Value {
+    let mut ordered = json!({});
+    for key in ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"] {
+        if let Some(value) = owner.get(key) {
+            ordered[key] = value.clone();
+        }
+    }
+    ordered
 }
 
 fn named(owner: &Value) -> String {

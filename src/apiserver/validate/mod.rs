@@ -1,9 +1,13 @@
 //! What the server refuses, in its own words.
 
+mod access;
 mod metadata;
 pub mod name;
 mod network;
 mod pod;
+mod policy;
+mod schedule;
+mod secret;
 mod workload;
 
 use super::kinds::{Kind, resource as r};
@@ -82,7 +86,18 @@ pub fn check(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<FieldError
         r::HORIZONTAL_POD_AUTOSCALERS => workload::check_autoscaler(object, &mut faults),
         r::SERVICES => network::check_service(object, old, &mut faults),
         r::INGRESSES => network::check_ingress(object, &mut faults),
-        r::CONFIGMAPS | r::SECRETS => network::check_data(&kind.key, object, old, &mut faults),
+        r::CONFIGMAPS => secret::check_data(&kind.key, object, old, &mut faults),
+        r::SECRETS => {
+            secret::check_data(&kind.key, object, old, &mut faults);
+            secret::check_type(object, &mut faults);
+        }
+        r::NETWORK_POLICIES => policy::check_network_policy(object, &mut faults),
+        r::POD_DISRUPTION_BUDGETS => policy::check_disruption_budget(object, &mut faults),
+        r::PERSISTENT_VOLUME_CLAIMS => policy::check_claim(object, &mut faults),
+        r::PRIORITY_CLASSES => policy::check_priority_class(object, old, &mut faults),
+        r::EVENTS => policy::check_event(object, &mut faults),
+        r::ROLES | r::CLUSTER_ROLES => access::check_role(&kind.key, object, &mut faults),
+        r::ROLE_BINDINGS | r::CLUSTER_ROLE_BINDINGS => access::check_binding(&kind.key, object, old, &mut faults),
         r::CUSTOM_RESOURCE_DEFINITIONS => faults.errors.extend(super::crd::validate(object)),
         _ => {}
     }

@@ -6,6 +6,10 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and \
     must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must \
+    consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. \
+    '*.example.com', regex used for validation is \
+    '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation \
     is '[a-z]([-a-z0-9]*[a-z0-9])?')";
@@ -81,6 +85,18 @@ pub fn subdomain_faults(text: &str) -> Vec<String> {
     }
     if !text.split('.').all(is_label) {
         faults.push(SUBDOMAIN.to_owned());
+    }
+    faults
+}
+
+/// A host with a wildcard for its first part.
+pub fn wildcard_faults(text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    if text.len() > MAX_SUBDOMAIN {
+        faults.push(too_long(MAX_SUBDOMAIN));
+    }
+    if !text.strip_prefix("*.").is_some_and(|it| it.split('.').all(is_label)) {
+        faults.push(WILDCARD.to_owned());
     }
     faults
 }

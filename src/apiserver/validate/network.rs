@@ -1,21 +1,14 @@
-//! Services, ingresses, config maps and secrets.
+//! Services and ingresses.
 
 use super::pod::{check_port, check_port_or_name};
 use super::{Faults, items, name, text};
-use crate::apiserver::kinds::resource as r;
 use crate::apiserver::status::FieldError;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// All data of one config map or secret together.
-const MAX_DATA_BYTES: usize = 1024 * 1024;
-
 pub fn check_service(object: &Value, old: Option<&Value>, faults: &mut Faults) {
     let empty = json!({});
     let spec = object.get("spec").unwrap_or(&empty);
-    let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-    faults.one_of("spec.type", spec.get("type"), &kinds);
-    faults.one_of("spec.sessionAffinity", spec.get("sessionAffinity"), &["ClientIP", "None"]);
     let kind = text(spec, "type");
     let headless = text(spec, "clusterIP") == "None";
     if items(spec, "ports").is_empty() && kind != "ExternalName" && !headless {
@@ -25,6 +18,9 @@ pub fn check_service(object: &Value, old: Option<&Value>, faults: &mut Faults) {
         faults.required("spec.externalName", "");
     }
     check_service_ports(items(spec, "ports"), faults);
+    faults.one_of("spec.sessionAffinity", spec.get("sessionAffinity"), &["ClientIP", "None"]);
+    let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+    faults.one_of("spec.type", spec.get("type"), &kinds);
     for (key, value) in spec.get("selector").and_then(Value::as_object).into_iter().flatten() {
         for fault in name::qualified_name_faults(key) {
             faults.invalid("spec.selector", &json!(key), &fault);
@@ -85,11 +81,13 @@ pub fn check_ingress(object: &Value, faults: &mut Faults) {
     for (index, rule) in items(spec, "rules").iter().enumerate() {
         let field = format!("spec.rules[{index}]");
         let host = text(rule, "host");
-        let plain = host.strip_prefix("*.").unwrap_or(host);
-        if !host.is_empty() {
-            for fault in name::subdomain_faults(plain) {
-                faults.invalid(&format!("{field}.host"), &json!(host), &fault);
-            }
+        let host_faults = match host {
+            "" => vec![],
+            _ if host.starts_with('*') => name::wildcard_faults(host),
+            _ => name::subdomain_faults(host),
+        };
+        for fault in host_faults {
+            faults.invalid(&format!("{field}.host"), &json!(host), &fault);
         }
         let Some(http) = rule.get("http") else { continue };
         if items(http, "paths").is_empty() {
@@ -140,47 +138,6 @@ fn check_backend(backend: &Value, field: &str, faults: &mut Faults) {
         (found, _) => {
             for fault in name::port_name_faults(found) {
                 faults.invalid(&format!("{field}.service.port.name"), &json!(found), &fault);
-            }
-        }
-    }
-}
-
-/// Keys, size, and whether it may change at all.
-pub fn check_data(resource: &str, object: &Value, old: Option<&Value>, faults: &mut Faults) {
-    let mut size = 0;
-    for part in ["data", "binaryData"] {
-        for (key, value) in object.get(part).and_then(Value::as_object).into_iter().flatten() {
-            size += value.as_str().map_or(0, str::len);
-            let valid = !key.is_empty()
-                && key.len() <= name::MAX_SUBDOMAIN
-                && key.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it));
-            if !valid {
-                let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  \
-                     or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-                faults.invalid(&format!("{part}[{key}]"), &json!(key), detail);
-            }
-        }
-    }
-    if size > MAX_DATA_BYTES {
-        let field = if resource == r::SECRETS { "data" } else { "[]" };
-        faults.add(FieldError::too_long(field, MAX_DATA_BYTES));
-    }
-    for key in object.get("data").and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys) {
-        if object.pointer("/binaryData").is_some_and(|it| it.get(key).is_some()) {
-            faults.invalid(&format!("data[{key}]"), &json!(key), "duplicate of key present in binaryData");
-        }
-    }
-    let Some(old) = old else { return };
-    if resource == r::SECRETS {
-        faults.immutable("type", object, old, "/type");
-    }
-    if old["immutable"] == json!(true) {
-        if object["immutable"] != json!(true) {
-            faults.add(FieldError::forbidden("immutable", "field is immutable when `immutable` is set"));
-        }
-        for part in ["data", "binaryData"] {
-            if object.get(part) != old.get(part) {
-                faults.add(FieldError::forbidden(part, "field is immutable when `immutable` is set"));
             }
         }
     }

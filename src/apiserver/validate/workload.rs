@@ -1,7 +1,7 @@
 //! Deployments and their kin, jobs, autoscalers.
 
 use super::pod::check_spec;
-use super::{Faults, items, name, text};
+use super::{Faults, items, name, schedule, text};
 use crate::apiserver::kinds::resource as r;
 use crate::apiserver::selector::label::LabelSelector;
 use crate::apiserver::status::FieldError;
@@ -67,11 +67,10 @@ fn check_template(spec: &Value, faults: &mut Faults) {
     let empty = json!({});
     let template = spec.get("template").unwrap_or(&empty);
     let labels = template.pointer("/metadata/labels");
-    if let Some(selector) = spec.get("selector")
-        && !LabelSelector::from_object(selector).matches(labels)
-    {
+    // No selector at all selects nothing.
+    if spec.get("selector").is_none_or(|it| !LabelSelector::from_object(it).matches(labels)) {
         let detail = "`selector` does not match template `labels`";
-        faults.invalid("spec.template.metadata.labels", labels.unwrap_or(&empty), detail);
+        faults.invalid("spec.template.metadata.labels", labels.unwrap_or(&Value::Null), detail);
     }
     for (key, value) in labels.and_then(Value::as_object).into_iter().flatten() {
         for fault in name::qualified_name_faults(key) {
@@ -92,8 +91,12 @@ fn check_template(spec: &Value, faults: &mut Faults) {
 
 fn check_strategy(spec: &Value, faults: &mut Faults) {
     let Some(strategy) = spec.get("strategy") else { return };
-    faults.one_of("spec.strategy.type", strategy.get("type"), &["Recreate", "RollingUpdate"]);
     let rolling = strategy.get("rollingUpdate");
+    let kinds = ["Recreate", "RollingUpdate"];
+    if !kinds.contains(&text(strategy, "type")) {
+        let shown = json!({ "Type": text(strategy, "type"), "RollingUpdate": rolling });
+        faults.add(FieldError::unsupported("spec.strategy", &shown, &kinds));
+    }
     match (text(strategy, "type"), rolling) {
         ("Recreate", Some(_)) => {
             let detail = "may not be specified when strategy `type` is 'Recreate'";
@@ -172,8 +175,14 @@ fn check_job_template(spec: &Value, path: &str, faults: &mut Faults) {
 pub fn check_cron_job(object: &Value, faults: &mut Faults) {
     let empty = json!({});
     let spec = object.get("spec").unwrap_or(&empty);
-    if text(spec, "schedule").is_empty() {
+    let schedule = text(spec, "schedule");
+    if schedule.is_empty() {
         faults.required("spec.schedule", "");
+    } else if schedule.contains("TZ") {
+        let detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+        faults.invalid("spec.schedule", &json!(schedule), detail);
+    } else if let Some(fault) = schedule::fault(schedule) {
+        faults.invalid("spec.schedule", &json!(schedule), &fault);
     }
     faults.one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy"), &["Allow", "Forbid", "Replace"]);
     let job = spec.pointer("/jobTemplate/spec").unwrap_or(&empty);
@@ -199,5 +208,37 @@ pub fn check_autoscaler(object: &Value, faults: &mut Faults) {
         if text(target, key).is_empty() {
             faults.required(&format!("spec.scaleTargetRef.{key}"), "");
         }
+    }
+    for (index, metric) in items(spec, "metrics").iter().enumerate() {
+        check_metric(metric, &format!("spec.metrics[{index}]"), faults);
+    }
+}
+
+fn check_metric(metric: &Value, field: &str, faults: &mut Faults) {
+    let part = match text(metric, "type") {
+        "Resource" => "resource",
+        "ContainerResource" => "containerResource",
+        "Pods" => "pods",
+        "Object" => "object",
+        "External" => "external",
+        other => {
+            let kinds = ["ContainerResource", "External", "Object", "Pods", "Resource"];
+            faults.add(FieldError::unsupported(format!("{field}.type"), &json!(other), &kinds));
+            return;
+        }
+    };
+    let Some(source) = metric.get(part) else {
+        let detail = format!("must populate information for the given metric source: {part}");
+        faults.required(&format!("{field}.{part}"), &detail);
+        return;
+    };
+    let target = source.get("target").unwrap_or(&Value::Null);
+    if let Some(share) = target.get("averageUtilization").filter(|it| it.as_i64().is_some_and(|it| it < 1)) {
+        faults.invalid(&format!("{field}.{part}.target.averageUtilization"), share, "must be greater than 0");
+    }
+    let has = |key: &str| target.get(key).is_some();
+    if part.to_lowercase().ends_with("resource") && !has("averageUtilization") && !has("averageValue") {
+        let detail = "must specify either a target raw value or a target utilization";
+        faults.required(&format!("{field}.{part}.target.averageUtilization"), detail);
     }
 }
