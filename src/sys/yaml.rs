@@ -11,8 +11,8 @@ use std::fmt;
 
 /// Longest text that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
-/// Deepest nesting that is read.
-pub const MAX_DEPTH: usize = 64;
+/// Deepest nesting that is read; a level takes some 30 KiB of stack in a debug build, and threads have 2 MiB.
+pub const MAX_DEPTH: usize = 48;
 /// Most nodes in one text, aliases counted as often as they are used.
 pub const MAX_NODES: usize = 50_000;
 /// Most documents in one text.
