@@ -7,6 +7,9 @@
 //! What is measured, and in which unit, is in [`figures`]. Throughput is what one machine gives when client and server
 //! share it, for both alike.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a bench that fails says so by panicking")]
+#![allow(clippy::unchecked_time_subtraction, reason = "later less earlier")]
+
 #[path = "../../tests/it/connection.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod connection;

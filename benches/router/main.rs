@@ -9,6 +9,9 @@
 //! What counts is requests per second of processor time: cores of this machine may be shared with others, and a process's
 //! own time is its own. p99 is wrk's, and is comparable within one run only.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a bench that fails says so by panicking")]
+#![allow(clippy::unchecked_time_subtraction, reason = "later less earlier")]
+
 mod load;
 mod nginx;
 mod process;
@@ -60,7 +63,7 @@ fn compare_routers(nginx: &Path, wrk: &Path, backend: &Nginx) {
     let theirs = Nginx::split(nginx, backend.port);
     let ours = Child::own(&["serve", &real::free_port().to_string(), &format!("127.0.0.1:{}", backend.port)]);
     let port: u16 = ours.port();
-    ours.wait_for(port);
+    process::wait_for(port);
     let (mut a, mut b) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         for (rounds, process, port) in [(&mut a, ours.id(), port), (&mut b, theirs.worker(), theirs.port)] {

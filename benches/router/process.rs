@@ -52,10 +52,6 @@ impl Child {
     pub fn port(&self) -> u16 {
         self.port
     }
-
-    pub fn wait_for(&self, port: u16) {
-        wait_for(port);
-    }
 }
 
 /// Waits until somebody listens.
@@ -64,6 +60,7 @@ pub fn wait_for(port: u16) {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return;
         }
+        #[expect(clippy::disallowed_methods, reason = "another program takes its real time")]
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("nobody listens on {port}");

@@ -51,15 +51,12 @@ fn images_here() -> Option<String> {
         // An image may have its program on PATH, where the published one has it in its working folder.
         let entry = asked(&["image", "inspect", image, "--format", "{{with .Config.Entrypoint}}{{index . 0}}{{end}}"])?;
         let entry = String::from_utf8_lossy(&entry.stdout).trim().to_owned();
-        match entry.as_str() {
-            "podinfo" | "flagger" | "loadtester" => {
-                writeln!(own, "  {part}: {{image: '{image}', program: {entry}}}").unwrap()
-            }
-            _ => writeln!(own, "  {part}: '{image}'").unwrap(),
-        }
+        let program = ["podinfo", "flagger", "loadtester"].into_iter().find(|it| *it == entry);
+        let line = program.map_or(format!("'{image}'"), |it| format!("{{image: '{image}', program: {it}}}"));
+        writeln!(own, "  {part}: {line}").unwrap();
     }
     if !listed.lines().any(|it| it == RELEASE) {
-        write!(own, "standIns: {{'{RELEASE}': '{}'}}\n", here(RELEASE)?).unwrap();
+        writeln!(own, "standIns: {{'{RELEASE}': '{}'}}", here(RELEASE)?).unwrap();
     }
     Some(own)
 }

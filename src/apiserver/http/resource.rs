@@ -240,13 +240,14 @@ fn without_empty(mut value: Value) -> Value {
 
 fn unsupported_patch(kind: &Kind) -> Status {
     let accepted = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
-    let message = match kind.custom {
-        true => format!(
+    let message = if kind.custom {
+        format!(
             "the body of the request was in an unknown format - accepted media types include: {}",
             accepted.join(", ")
-        ),
+        )
+    } else {
         // The built-in kinds are refused a step earlier there, with fewer words.
-        false => "415: Unsupported Media Type".to_owned(),
+        "415: Unsupported Media Type".to_owned()
     };
     Status::new(415, Reason::UnsupportedMediaType, message)
 }

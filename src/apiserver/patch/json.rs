@@ -68,7 +68,7 @@ mod tests {
         let target = json!({ "a": { "text": "x".repeat(100) } });
         let doubling = |count: usize| {
             let copies = (0..count).map(|it| json!({ "op": "copy", "from": "/a", "path": format!("/a/c{it}") }));
-            Value::from_iter(copies)
+            copies.collect::<Value>()
         };
         assert!(apply(&target, doubling(5)).is_ok());
         assert_eq!(apply(&target, doubling(64)).unwrap_err().code, 413);

@@ -90,9 +90,10 @@ impl Bound {
     /// `own_controller`: whether the lab has a controller, whose metrics are served; otherwise somebody else's needs a way
     /// into the cluster's network.
     pub(crate) async fn new(ports: Ports, own_controller: bool, clock: Clock) -> Result<Self, ServeError> {
-        let (metrics, network) = match own_controller {
-            true => (Some(listen("the controller's metrics", ports.metrics).await?), None),
-            false => (None, Some(listen("the proxy into the cluster's network", ports.network).await?)),
+        let (metrics, network) = if own_controller {
+            (Some(listen("the controller's metrics", ports.metrics).await?), None)
+        } else {
+            (None, Some(listen("the proxy into the cluster's network", ports.network).await?))
         };
         Ok(Self {
             kubernetes: listen("the Kubernetes API", ports.kubernetes).await?,

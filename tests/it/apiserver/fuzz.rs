@@ -281,7 +281,7 @@ fn pointers(value: &Value, at: String, places: &mut Vec<String>) {
             pointers(it, format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), places);
         }),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(key, it)| pointers(it, format!("{at}/{key}"), places))
+            items.iter().enumerate().for_each(|(key, it)| pointers(it, format!("{at}/{key}"), places));
         }
         _ => {}
     }

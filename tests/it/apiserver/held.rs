@@ -41,11 +41,6 @@ struct Entry {
 
 type Ledger = Arc<Mutex<BTreeMap<u64, Entry>>>;
 
-fn colour(object: &Value) -> Option<&'static str> {
-    let found = object["metadata"]["labels"]["colour"].as_str();
-    COLOURS.into_iter().find(|it| Some(*it) == found)
-}
-
 fn revision(object: &Value) -> u64 {
     object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
 }
@@ -214,7 +209,7 @@ fn ten_thousand_objects_and_fifty_watchers_lose_repeat_and_reorder_nothing() {
             assert!(watcher.await.unwrap() > 0, "nobody was too slow");
         }
         server.shut_down();
-        let ledger = ledger.lock().unwrap();
+        let ledger = std::mem::take(&mut *ledger.lock().unwrap());
         assert!(ledger.len() > WRITERS * WRITES_OF_EACH / 2);
         for (colour, watcher) in watchers {
             same(&watcher.await.unwrap(), &expected(&ledger, colour), colour);

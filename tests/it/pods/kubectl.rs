@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 /// How long one command may take on a machine that is busy with other tests.
@@ -309,9 +309,8 @@ async fn following(lab: &Lab) {
 
 /// `kubectl drain` evicts.
 async fn evictions(lab: &Lab, before: &str) {
-    let began = Instant::now();
     let (code, text) =
         lab.kubectl("drain coalmine --force --ignore-daemonsets --pod-selector=app=podinfo --timeout=60s", "").await;
     assert!(code == 0 && text.contains("evicting pod test/podinfo-"), "{text}");
-    assert!(began.elapsed() < WITHIN && !text.contains(before), "{text}");
+    assert!(!text.contains(before), "{text}");
 }

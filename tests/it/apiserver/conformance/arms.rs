@@ -67,10 +67,8 @@ impl<'a> Arm<'a> {
             (code, media, text) = self.send(row.method, &path, (row.media, row.accept), &body).await;
         }
         let read = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-        let mut body = match path.contains("watch=true") && code == 200 {
-            true => text.lines().map(read).collect(),
-            false => read(&text),
-        };
+        let is_watch = path.contains("watch=true") && code == 200;
+        let mut body = if is_watch { text.lines().map(read).collect() } else { read(&text) };
         if let Some(name) = row.keep {
             for (key, place) in [("rv", "resourceVersion"), ("uid", "uid"), ("name", "name"), ("continue", "continue")]
             {
