@@ -350,6 +350,9 @@ pub struct RouterArgs {
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// The file of images that the lab is to be made with: its node may be of another Kubernetes
+    #[arg(long, value_name = "FILE")]
+    pub images: Option<PathBuf>,
     /// Print JSON
     #[arg(long, short, value_enum)]
     pub output: Option<Output>,

@@ -1,15 +1,20 @@
 //! `coalmine doctor`: can this machine hold a lab of containers?
 
-use super::Exit;
 use super::args::{DoctorArgs, Output};
 use super::terminal::{complain, failure, say};
+use super::{Exit, real};
+use crate::lab::real::kubernetes_of;
 use crate::machine::{Check, Environment, Verdict, examine, gather};
 use std::fmt::Write as _;
 
-/// The Kubernetes version of the pinned node image.
-const KUBERNETES: (u32, u32) = (1, 35);
-
 pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
+    let images = match real::images(args.images.as_deref()) {
+        Ok((images, _)) => images,
+        Err(error) => {
+            complain(&failure("nothing was looked at", &error));
+            return Exit::Usage;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -17,7 +22,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
             return Exit::Lab;
         }
     };
-    let checks = examine(&runtime.block_on(gather(&Environment::of_this_process(), KUBERNETES)));
+    let checks = examine(&runtime.block_on(gather(&Environment::of_this_process(), kubernetes_of(&images.node))));
     say(&match args.output {
         Some(Output::Json) => serde_json::to_string_pretty(&checks).unwrap_or_default() + "\n",
         None => as_text(&checks),

@@ -71,7 +71,7 @@ impl KindProvider {
             kind,
             environment,
             image: options.image.to_owned(),
-            kubernetes: version_of(options.image),
+            kubernetes: kubernetes_of(options.image),
             kubeconfig: options.folder.join("kubeconfig"),
             pack: options.pack.map(|it| Arc::new(PackedImages { pack: it.clone(), brought: OnceCell::new() })),
             cluster,
@@ -294,8 +294,10 @@ fn full_name(name: &str) -> String {
     }
 }
 
-/// `(1, 35)` of `kindest/node:v1.35.8@sha256:…`; 0.0 where the tag says nothing, which asks for nothing special.
-fn version_of(image: &str) -> (u32, u32) {
+/// The Kubernetes version, major and minor, of a node's image: `(1, 35)` of `kindest/node:v1.35.8@sha256:…`; `(0, 0)` where the tag
+/// says nothing, which asks for nothing special.
+#[must_use]
+pub fn kubernetes_of(image: &str) -> (u32, u32) {
     let tag = image.split('@').next().and_then(|it| it.rsplit_once(':')).map_or("", |(_, tag)| tag);
     let mut numbers = tag.trim_start_matches('v').split('.').map(|it| it.parse().unwrap_or_default());
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
@@ -334,7 +336,7 @@ mod tests {
             ("kindest/node", (0, 0)),
             ("kindest/node:latest", (0, 0)),
         ] {
-            assert_eq!(version_of(image), version, "{image}");
+            assert_eq!(kubernetes_of(image), version, "{image}");
         }
     }
 }

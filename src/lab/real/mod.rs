@@ -14,6 +14,6 @@ mod provider;
 
 pub use adapt::{IMAGES_FILE, adapt};
 pub use bring::{RealError, RealLab};
-pub use kind::{KindOptions, KindProvider};
+pub use kind::{KindOptions, KindProvider, kubernetes_of};
 pub use parts::images_of_lab;
 pub use provider::{Cluster, Provider, ProviderError, Wanted};
