@@ -21,6 +21,18 @@ pub(super) fn open_lock(path: &Path) -> io::Result<File> {
     private().read(true).write(true).create(true).truncate(false).open(path)
 }
 
+/// A locked file. Dropping it unlocks it for good: closing alone would not while a process that is being started holds a copy
+/// of the descriptor, from its fork to its exec.
+#[derive(Debug)]
+pub(super) struct Locked(pub File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A lock that cannot be given back goes with the last copy of the descriptor.
+        let _ = self.0.unlock();
+    }
+}
+
 /// A new, empty file in place of whatever was there.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     remove(path)?;

@@ -87,7 +87,7 @@ fn and_there_is(names: &[LabName]) -> String {
 
 /// Nobody looks or claims while one of these is held.
 struct Gate {
-    _file: File,
+    _file: files::Locked,
 }
 
 impl Home {
@@ -167,7 +167,7 @@ impl Home {
             return Ok(Claimed::Taken(found(name.clone(), &folder, Held::Free)));
         }
         std::fs::write(&path, std::process::id().to_string()).map_err(failed("written", &path))?;
-        let mut claim = Claim { home: self.clone(), name: name.clone(), folder, record, _lock: lock };
+        let mut claim = Claim { home: self.clone(), name: name.clone(), folder, record, _lock: files::Locked(lock) };
         claim.clear()?;
         claim.record.pid = Some(std::process::id());
         claim.write_record()?;
@@ -200,7 +200,7 @@ impl Home {
         let path = self.labs.join(GATE);
         let file = files::open_lock(&path).map_err(failed("opened", &path))?;
         file.lock().map_err(failed("locked", &path))?;
-        Ok(Gate { _file: file })
+        Ok(Gate { _file: files::Locked(file) })
     }
 
     /// The gate for looking; none where no lab was ever claimed, so that looking makes no files.
@@ -211,7 +211,7 @@ impl Home {
             Err(why) => Err(failed("opened", &path)(why)),
             Ok(file) => {
                 file.lock().map_err(failed("locked", &path))?;
-                Ok(Some(Gate { _file: file }))
+                Ok(Some(Gate { _file: files::Locked(file) }))
             }
         }
     }
@@ -259,7 +259,10 @@ fn held(folder: &Path) -> Result<Held, HomeError> {
         Err(why) => return Err(failed("opened", &path)(why)),
     };
     match lock.try_lock_shared() {
-        Ok(()) => Ok(Held::Free),
+        Ok(()) => {
+            drop(files::Locked(lock));
+            Ok(Held::Free)
+        }
         Err(TryLockError::WouldBlock) => Ok(Held::By(pid_in(&path))),
         Err(TryLockError::Error(why)) => Err(failed("locked", &path)(why)),
     }
@@ -305,7 +308,7 @@ pub struct Claim {
     name: LabName,
     folder: PathBuf,
     record: Record,
-    _lock: File,
+    _lock: files::Locked,
 }
 
 impl Claim {
