@@ -125,10 +125,9 @@ pub enum LabArg {
     Kind,
 }
 
-/// For labs on real clusters.
+/// What a lab on a real cluster consists of: the same words make it and pack it.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Labs on real clusters")]
-pub struct RealArgs {
+pub struct StackArgs {
     /// Who carries users' requests: nginx-gateway, ingress-nginx (retired upstream in March 2026), or builtin (coalmine's own)
     #[arg(long, default_value = "ingress-nginx")]
     pub router: Profile,
@@ -138,6 +137,14 @@ pub struct RealArgs {
     /// Install Grafana too, last
     #[arg(long)]
     pub grafana: bool,
+}
+
+/// For labs on real clusters.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Labs on real clusters")]
+pub struct RealArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
     /// Take all images from this file, which `coalmine pack` made
     #[arg(long, value_name = "FILE")]
     pub pack: Option<PathBuf>,
@@ -369,13 +376,6 @@ pub struct PackArgs {
     /// The file to write: lab.tar.zst
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
-    /// Who carries users' requests in the lab that will use it: nginx-gateway, ingress-nginx or builtin
-    #[arg(long, default_value = "ingress-nginx")]
-    pub router: Profile,
-    /// A file that says which images to use in place of the pinned ones (of the form of lab/images.yaml)
-    #[arg(long, value_name = "FILE")]
-    pub images: Option<PathBuf>,
-    /// With Grafana's image
-    #[arg(long)]
-    pub grafana: bool,
+    #[command(flatten)]
+    pub stack: StackArgs,
 }

@@ -8,7 +8,7 @@ use crate::lab::real::images_of_lab;
 use crate::machine::{Engine, Environment, Pack};
 
 pub(crate) fn pack(args: &PackArgs) -> Exit {
-    let images = match real::images(args.images.as_deref()) {
+    let images = match real::images(args.stack.images.as_deref()) {
         Ok((images, _)) => images,
         Err(error) => {
             complain(&failure("no pack", &error));
@@ -24,7 +24,8 @@ pub(crate) fn pack(args: &PackArgs) -> Exit {
     };
     let made = runtime.block_on(async {
         let engine = Engine::connect(&Environment::of_this_process()).await.map_err(|it| failure("no pack", &it))?;
-        let names = images_of_lab(&images, args.router, args.grafana).map_err(|it| failure("no pack", &it))?;
+        let names =
+            images_of_lab(&images, args.stack.router, args.stack.grafana).map_err(|it| failure("no pack", &it))?;
         let tell = |text: &str| complain(&format!("{text}\n"));
         let pack = Pack::write(&engine, &images.node, &names, &args.output, &tell).await;
         pack.map_err(|it| failure("no pack", &it))

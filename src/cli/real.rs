@@ -100,7 +100,7 @@ pub(super) fn images_kept(home: &Home, name: &LabName) -> Option<PathBuf> {
 }
 
 async fn make(home: &Home, name: &LabName, args: &RealArgs, steps: &Steps) -> Result<Record, UpError> {
-    let file = args.images.clone().or_else(|| images_kept(home, name));
+    let file = args.stack.images.clone().or_else(|| images_kept(home, name));
     let (images, own_images) = images(file.as_deref())?;
     let pack = args.pack.as_deref().map(Pack::open).transpose()?;
     let node = pack.as_ref().map_or(&images.node, |it| &it.list.node.name);
@@ -114,8 +114,8 @@ async fn make(home: &Home, name: &LabName, args: &RealArgs, steps: &Steps) -> Re
         provider: &provider,
         images: &images,
         own_images: own_images.as_deref(),
-        profile: args.router,
-        grafana: args.grafana,
+        profile: args.stack.router,
+        grafana: args.stack.grafana,
         evidence: args.out.clone(),
         retain: args.retain,
     };
