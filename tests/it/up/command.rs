@@ -64,9 +64,12 @@ fn signal(pid: u64, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
 }
 
-/// Waits until a process has ended; it may still be listed until somebody asks how it ended.
+/// Waits until a process has ended, with all its threads: only then are its locks free. It may still be listed, as a
+/// zombie, until somebody asks how it ended.
 fn wait_for_end(pid: u64) {
-    while Path::new(&format!("/proc/{pid}/fd/0")).exists() {
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    let is_zombie = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| it.contains(") Z "));
+    while threads() > 1 || (threads() == 1 && !is_zombie()) {
         std::thread::yield_now();
     }
 }
