@@ -13,6 +13,8 @@ use tower::ServiceExt;
 
 /// How often a request is made again that needs patience.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often at most.
+pub const PATIENCE: usize = 100;
 
 /// What a client sees of an answer.
 #[derive(Debug, PartialEq)]
@@ -58,9 +60,10 @@ impl<'a> Arm<'a> {
     pub async fn ask(&mut self, row: &Row) -> Answer {
         let (path, body) = (self.filled(&row.path), self.filled(&row.body));
         let (mut code, mut media, mut text) = self.send(row.method, &path, (row.media, row.accept), &body).await;
-        // A kind that has just been defined is served a moment later.
-        for _ in 0..row.patience {
-            if !matches!(code, 404 | 429) {
+        // A kind that has just been defined is served a moment later, and 429 is what the real server says while it still
+        // fills a cache; no row asks for one.
+        for tried in 0..PATIENCE {
+            if code != 429 && (code != 404 || tried >= row.patience) {
                 break;
             }
             tokio::time::sleep(ASK_EVERY).await;
@@ -153,10 +156,11 @@ fn normal(value: &mut Value) {
             for column in map.get_mut("columnDefinitions").and_then(Value::as_array_mut).into_iter().flatten() {
                 column["description"] = Value::Null;
             }
+            // Their order is that of their times, which differ by when a second ended.
+            let identity =
+                |it: &Value| ["manager", "operation", "apiVersion", "subresource"].map(|key| it[key].to_string());
             let entries = map.get_mut("managedFields").and_then(Value::as_array_mut);
-            entries
-                .into_iter()
-                .for_each(|it| it.sort_by_key(|it| (it["manager"].to_string(), it["subresource"].to_string())));
+            entries.into_iter().for_each(|it| it.sort_by_key(identity));
             for (key, it) in map.iter_mut() {
                 if key == "fieldsV1" {
                     *it = serde_json::from_str(&redacted(&it.to_string())).unwrap();

@@ -61,7 +61,7 @@ impl Row {
 
     /// May have to wait for its kind.
     pub fn patient(&mut self) -> &mut Self {
-        self.patience = 100;
+        self.patience = super::arms::PATIENCE;
         self
     }
 
