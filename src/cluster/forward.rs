@@ -1,20 +1,29 @@
-//! A port of this machine whose connections lead to ready pods of a Service, as `kubectl port-forward` does, with two
-//! differences: each connection picks a pod that is ready then, so it outlives pods; and it has limits.
+//! Connections to ready pods of a Service through the Kubernetes API: [`Tunnels`], and [`Forward`], a port of this machine
+//! that leads into them, as `kubectl port-forward` does, with two differences: each connection picks a pod that is ready
+//! then, so it outlives pods; and it has limits.
 //!
 //! A connection lives as long as its pod. When the pod goes, the connection ends, as it would without a forward; the
 //! client's next one goes to another pod.
+//!
+//! Making one takes a TLS handshake, an upgrade, and as much again behind the API server: seconds on a machine that is busy.
+//! Whoever sends many requests takes [`Tunnels`] with a pool, and not a port, at which a request is tied to a connection
+//! that is not made yet.
 
 use crate::cluster::{Client, ClusterError};
 use crate::model::object::ObjectRef;
+use crate::sys::pool::{Connected, Dial};
+use futures_util::future::{BoxFuture, FutureExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::Portforwarder;
 use serde_json::Value;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{DuplexStream, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -70,11 +79,36 @@ impl Forward {
     }
 }
 
+/// The way to a Service's pods. Clones are one.
+#[derive(Clone)]
+pub struct Tunnels(Arc<Backends>);
+
+impl Dial for Tunnels {
+    /// Opens a connection to a pod that is ready. Dropping it ends it.
+    fn dial(&self) -> BoxFuture<'static, io::Result<Box<dyn Connected>>> {
+        let backends = Arc::clone(&self.0);
+        async move {
+            let opened = backends.connect().await.map_err(io::Error::other)?;
+            Ok(Box::new(opened) as Box<dyn Connected>)
+        }
+        .boxed()
+    }
+}
+
 impl Client {
     /// Opens a forward to a port of a Service. The Service must be there; its pods may become ready later.
     ///
     /// Must be called inside a tokio runtime with sockets.
     pub async fn forward(&self, namespace: &str, service: &str, port: u16) -> Result<Forward, ForwardError> {
+        let Tunnels(backends) = self.tunnels(namespace, service, port).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let accepting = tokio::spawn(accept(listener, backends));
+        Ok(Forward { address, _accepting: AbortOnDropHandle::new(accepting) })
+    }
+
+    /// The same without a port of this machine.
+    pub async fn tunnels(&self, namespace: &str, service: &str, port: u16) -> Result<Tunnels, ForwardError> {
         let found = self.get(&ObjectRef::new("v1", "Service", namespace, service)).await?;
         let (namespace, service) = (namespace.to_owned(), service.to_owned());
         let Some(found) = found else { return Err(ForwardError::NoService { namespace, service }) };
@@ -82,10 +116,7 @@ impl Client {
             return Err(ForwardError::NoPort { namespace, service, port });
         };
         let backends = Backends { client: self.clone(), namespace, service, port_name, known: Mutex::default() };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, Arc::new(backends)));
-        Ok(Forward { address, _accepting: AbortOnDropHandle::new(accepting) })
+        Ok(Tunnels(Arc::new(backends)))
     }
 }
 
@@ -125,17 +156,37 @@ async fn carry(mut socket: TcpStream, backends: Arc<Backends>) {
     let _ = socket.set_nodelay(true);
     match backends.connect().await {
         Ok(mut pod) => {
-            let _ = copy_bidirectional(&mut socket, &mut pod.stream).await;
+            let _ = copy_bidirectional(&mut socket, &mut pod).await;
         }
         Err(why) => tracing::debug!("forward to {}: {why}", backends.service),
     }
 }
 
 /// An open stream to a pod's port.
-struct Connected {
+struct Open {
     stream: DuplexStream,
     /// Ends the WebSocket when it is dropped.
     _forwarder: Ending,
+}
+
+impl AsyncRead for Open {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Open {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 struct Ending(Portforwarder);
@@ -180,7 +231,7 @@ impl Known {
 
 impl Backends {
     /// A stream to one of the ready pods; one that does not take it is left for another.
-    async fn connect(&self) -> Result<Connected, ConnectError> {
+    async fn connect(&self) -> Result<Open, ConnectError> {
         let mut attempt = 1;
         loop {
             let result = match self.pick().await {
@@ -211,14 +262,14 @@ impl Backends {
         known.take().ok_or(ConnectError::NoPod)
     }
 
-    async fn open(&self, backend: &Backend) -> Result<Connected, ConnectError> {
+    async fn open(&self, backend: &Backend) -> Result<Open, ConnectError> {
         let failed = |why: String| ConnectError::Pod { pod: backend.pod.clone(), why };
         let pods: Api<Pod> = Api::namespaced(self.client.inner.clone(), &self.namespace);
         let opened = timeout(CONNECT_WITHIN, pods.portforward(&backend.pod, &[backend.port])).await;
         let opened = opened.map_err(|_| failed("no answer in time".to_owned()))?;
         let mut forwarder = opened.map_err(|why| failed(why.to_string()))?;
         let stream = forwarder.take_stream(backend.port).ok_or_else(|| failed("no stream".to_owned()))?;
-        Ok(Connected { stream, _forwarder: Ending(forwarder) })
+        Ok(Open { stream, _forwarder: Ending(forwarder) })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {

@@ -23,7 +23,7 @@ mod watch;
 pub use client::Client;
 pub use connect::{ConnectError, is_loopback};
 pub use error::ClusterError;
-pub use forward::{Forward, ForwardError, MAX_CONNECTIONS};
+pub use forward::{Forward, ForwardError, MAX_CONNECTIONS, Tunnels};
 pub use watch::Watched;
 
 #[cfg(test)]

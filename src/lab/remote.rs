@@ -1,15 +1,16 @@
 //! A lab that somebody else made: a Kubernetes API by kubeconfig, and addresses of the other two endpoints.
 //!
 //! What has an address of its own is spoken to there. What is a Service only is reached through the Kubernetes API:
-//! Prometheus through the API's proxy (few requests, each a question), the entry through a port-forward (many requests
-//! on few connections).
+//! Prometheus through the API's proxy (few requests, each a question), the entry through port-forwards (many requests on
+//! few connections).
 
 use super::{Endpoint, Lab};
-use crate::cluster::{Client, ClusterError, ConnectError, Forward, ForwardError};
+use crate::cluster::{Client, ClusterError, ConnectError, ForwardError};
 use crate::home::{Endpoints, LabName};
 use crate::sys::clock::Clock;
 use crate::sys::http::{Http, HttpError, Request, Response, SharedHttp};
 use crate::sys::outside::Outside;
+use crate::sys::pool::Pool;
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,10 +54,9 @@ pub enum RemoteError {
     Forward { lab: String, source: ForwardError },
 }
 
-/// A lab that is up. Dropping it ends its port-forward and nothing of the lab.
+/// A lab that is up. Dropping it ends its port-forwards and nothing of the lab.
 pub struct Remote {
     lab: Lab,
-    _forward: Option<Forward>,
 }
 
 impl Reach {
@@ -139,16 +139,15 @@ impl Remote {
         kubernetes.greet().await.map_err(|source| RemoteError::NoAnswer { lab: lab(), source })?;
         let missing = |endpoint| RemoteError::Missing { lab: lab(), endpoint };
         let prometheus = reach.prometheus.as_ref().ok_or_else(|| missing("Prometheus"))?.endpoint(&kubernetes);
-        let (entry, forward) = match reach.entry.as_ref().ok_or_else(|| missing("address for requests"))? {
-            Address::Url(url) => (over_sockets(url), None),
+        let entry = match reach.entry.as_ref().ok_or_else(|| missing("address for requests"))? {
+            Address::Url(url) => over_sockets(url),
             Address::Service { namespace, name, port } => {
-                let forward = kubernetes.forward(namespace, name, *port).await;
-                let forward = forward.map_err(|source| RemoteError::Forward { lab: lab(), source })?;
-                (over_sockets(&format!("http://{}", forward.address())), Some(forward))
+                let tunnels = kubernetes.tunnels(namespace, name, *port).await;
+                let tunnels = tunnels.map_err(|source| RemoteError::Forward { lab: lab(), source })?;
+                Endpoint { http: Arc::new(Pool::new(tunnels)), address: format!("http://{name}.{namespace}:{port}") }
             }
         };
-        let lab = Lab { name: reach.name.clone(), clock, kubernetes, prometheus, entry };
-        Ok(Self { lab, _forward: forward })
+        Ok(Self { lab: Lab { name: reach.name.clone(), clock, kubernetes, prometheus, entry } })
     }
 
     /// The three endpoints.

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod http;
 pub mod output;
 pub mod outside;
+pub mod pool;
 pub mod rng;
 pub mod signal;
 pub mod stdio;
