@@ -58,7 +58,11 @@ pub(crate) fn down(args: &NameArgs) -> Exit {
 
 /// Says whether anything was there.
 async fn end(home: &Home, name: &LabName) -> Result<bool, DownError> {
-    let Some(found) = home.find(name)? else { return Ok(false) };
+    let Some(found) = home.find(name)? else {
+        // Files without a record are what a `down` left that was killed while it removed them.
+        home.forget(name)?;
+        return Ok(false);
+    };
     if let Ok(record) = &found.record
         && record.kind != LabKind::Embedded
     {

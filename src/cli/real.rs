@@ -9,12 +9,12 @@ use crate::home::{Home, LabKind, LabName, Record};
 use crate::install::{Steps, Timing};
 use crate::lab::real::{IMAGES_FILE, KindOptions, KindProvider, RealError, RealLab};
 use crate::machine::{Environment, Pack, PackError};
-use crate::model::duration::go;
 use crate::stack::{Images, ImagesError, Profile};
 use crate::sys::clock::Clock;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why the lab is not there.
 #[derive(Debug, thiserror::Error)]
@@ -27,15 +27,13 @@ pub(super) enum UpError {
     Pack(#[from] PackError),
     #[error(transparent)]
     Real(#[from] RealError),
-    #[error("it was not there after {}; `coalmine up` goes on where it stopped, --timeout gives it longer", go(*.0))]
-    TooLong(std::time::Duration),
 }
 
 impl UpError {
     fn exit(&self) -> Exit {
         match self {
             Self::Unreadable { .. } | Self::Images { .. } | Self::Pack(_) => Exit::Usage,
-            Self::Real(_) | Self::TooLong(_) => Exit::Lab,
+            Self::Real(_) => Exit::Lab,
         }
     }
 }
@@ -117,12 +115,10 @@ async fn make(home: &Home, name: &LabName, args: &RealArgs, steps: &Steps) -> Re
         profile: args.stack.router,
         grafana: args.stack.grafana,
         evidence: args.out.clone(),
+        within: args.timeout,
         retain: args.retain,
     };
-    match tokio::time::timeout(args.timeout, lab.up(steps)).await {
-        Ok(made) => Ok(made?),
-        Err(_) => Err(UpError::TooLong(args.timeout)),
-    }
+    Ok(lab.up(steps).await?)
 }
 
 /// Removes a real lab; what is written down says which kind it is.
@@ -141,6 +137,7 @@ pub(crate) async fn down(home: &Home, name: &LabName, _record: &Record) -> Resul
         profile: Profile::default(),
         grafana: false,
         evidence: None,
+        within: Duration::MAX,
         retain: false,
     };
     lab.down(&steps()).await

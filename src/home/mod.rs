@@ -22,7 +22,8 @@
 //!   writes the new record before it leaves the gate.
 //! - Looking never stops a claim: a look locks `NAME/lock` too, but inside the gate, where no claim can be.
 //! - Files appear whole or not at all (written aside, then renamed).
-//! - Nothing here has to be cleaned up before the next claim: what a killed process left is replaced.
+//! - Nothing here has to be cleaned up before the next claim: what a killed process left is replaced. A lab that lives in no
+//!   process is gone on with instead: its record is there from before the first of its containers until after the last.
 //!
 //! Every kind of lab is written down the same way. A lab that needs a living process says so by its `pid`; one that does
 //! not (a cluster in containers) is as alive as its record says.

@@ -143,7 +143,8 @@ impl Home {
         }
     }
 
-    /// Claims a name for this process and writes `record` down, with this process's number. What a killed lab left goes.
+    /// Claims a name for this process and writes `record` down, with this process's number. What a killed lab left goes, but
+    /// for one that lives in no process: that goes on ([`Claim::is_resumed`]).
     pub fn claim(&self, name: &LabName, record: Record) -> Result<Claimed, HomeError> {
         let folder = self.labs.join(name.as_str());
         files::make_folder(&folder).map_err(failed("made", &folder))?;
@@ -159,18 +160,24 @@ impl Home {
             }
             Err(TryLockError::Error(why)) => return Err(failed("locked", &path)(why)),
         }
+        let before = read(name, &folder.join(RECORD)).ok();
         // A lab that lives in no process is not held by any, and is there all the same.
-        if let Ok(other) = read(name, &folder.join(RECORD)).as_ref()
-            && other.kind != record.kind
-            && other.kind != LabKind::Embedded
-        {
+        let lasting = before.as_ref().is_some_and(|it| it.kind != LabKind::Embedded);
+        let is_same = before.is_some_and(|it| it.kind == record.kind);
+        if lasting && !is_same {
             return Ok(Claimed::Taken(found(name.clone(), &folder, Held::Free)));
         }
-        std::fs::write(&path, std::process::id().to_string()).map_err(failed("written", &path))?;
-        let mut claim = Claim { home: self.clone(), name: name.clone(), folder, record, _lock: files::Locked(lock) };
-        claim.clear()?;
-        claim.record.pid = Some(std::process::id());
-        claim.write_record()?;
+        let resumed = lasting && is_same;
+        let record = Record { pid: Some(std::process::id()), ..record };
+        let claim =
+            Claim { home: self.clone(), name: name.clone(), folder, record, resumed, _lock: files::Locked(lock) };
+        if let Err(why) = claim.begin(&path) {
+            if !resumed {
+                // Of a lab that never was, nothing is to stay; why it could not be is what is told.
+                let _ = files::remove_folder(&claim.folder);
+            }
+            return Err(why);
+        }
         Ok(Claimed::Ours(Box::new(claim)))
     }
 
@@ -308,6 +315,7 @@ pub struct Claim {
     name: LabName,
     folder: PathBuf,
     record: Record,
+    resumed: bool,
     _lock: files::Locked,
 }
 
@@ -315,6 +323,20 @@ impl Claim {
     #[must_use]
     pub fn name(&self) -> &LabName {
         &self.name
+    }
+
+    /// A lab that lives in no process was written down under this name before, whole or half made, and this goes on with it:
+    /// its files are still there.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// The record comes first: whoever is killed after it has left a lab that is written down, and can be ended.
+    fn begin(&self, lock: &Path) -> Result<(), HomeError> {
+        std::fs::write(lock, std::process::id().to_string()).map_err(failed("written", lock))?;
+        self.write_record()?;
+        if self.resumed { Ok(()) } else { self.clear() }
     }
 
     /// What is written down now.
@@ -360,11 +382,12 @@ impl Claim {
         self.write(RECORD, &(text + "\n")).map(drop)
     }
 
-    /// Removes what an earlier lab of this name left, but for the lock and this lab's own log.
+    /// Removes what an earlier lab of this name left, but for the lock, the record, which is this lab's by now, and its own log.
     fn clear(&self) -> Result<(), HomeError> {
         for entry in std::fs::read_dir(&self.folder).map_err(failed("read", &self.folder))? {
             let entry = entry.map_err(failed("read", &self.folder))?;
-            if entry.file_name() != LOCK && Some(entry.path()) != self.record.log {
+            let is_kept = entry.file_name() == LOCK || entry.file_name() == RECORD;
+            if !is_kept && Some(entry.path()) != self.record.log {
                 files::remove(&entry.path()).map_err(failed("removed", &entry.path()))?;
             }
         }

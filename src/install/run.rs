@@ -3,7 +3,7 @@
 use super::part::{self, Part, PlanError};
 use super::ready::{Readiness, readiness};
 use super::steps::{Outcome, Steps};
-use super::why::why_not_ready;
+use super::why::{missing_image, why_not_ready};
 use crate::cluster::{Client, ClusterError};
 use crate::model::object::{Labels, ObjectRef};
 use futures_util::StreamExt;
@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// How often an object that is not ready is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked whether pods get their images, and how long a part waits when one does not: kubelet has tried three
+/// times by then.
+const LOOK_FOR_IMAGES_EVERY: Duration = Duration::from_secs(5);
+const WAIT_FOR_IMAGES: Duration = Duration::from_mins(1);
 /// A cluster that has just come up refuses now and then: its kinds, its webhooks, its namespaces are not there yet.
 const TRY_AGAIN_EVERY: Duration = Duration::from_millis(500);
 
@@ -26,6 +30,8 @@ pub struct Installer {
     pub field_manager: &'static str,
     /// Labels that every object gets, by which [`super::remove`] knows them again.
     pub mark: Labels,
+    /// When every part has to be ready, by the clock's time since it began, whatever its own limit.
+    pub until: Option<Duration>,
 }
 
 /// How long one step took, from when it could begin.
@@ -48,6 +54,11 @@ pub enum InstallError {
     Refused { part: &'static str, object: ObjectRef, source: ClusterError },
     #[error("{part} was not ready within {}: {}{}", crate::model::duration::go(*limit), waiting.join("; "), likely(causes))]
     NotReady { part: &'static str, limit: Duration, waiting: Vec<String>, causes: &'static [&'static str] },
+    #[error(
+        "{part}: the cluster does not get the image {image}: {why}\n  \
+        `docker pull {image}` and `coalmine up` again bring it in from this machine; --images FILE names another one"
+    )]
+    NoImage { part: &'static str, image: String, why: String },
     #[error("{part}: {why}{}", likely(causes))]
     Failed { part: &'static str, why: String, causes: &'static [&'static str] },
     #[error("the Kubernetes API broke while {part} was being installed: {source}")]
@@ -98,7 +109,9 @@ impl Installer {
     }
 
     async fn bring(&self, part: Part) -> Result<Outcome, InstallError> {
-        let until = self.steps.clock.elapsed() + part.limit;
+        let began = self.steps.clock.elapsed();
+        let until = self.until.unwrap_or(Duration::MAX).min(began + part.limit);
+        let part = Part { limit: until.saturating_sub(began), ..part };
         let mut changes = Changes::default();
         for object in &part.objects {
             self.apply(&part, object, until, &mut changes).await?;
@@ -160,6 +173,7 @@ impl Installer {
     async fn wait(&self, part: &Part, until: Duration) -> Result<(), InstallError> {
         let mut left: Vec<ObjectRef> =
             part.objects.iter().map(ObjectRef::of).chain(part.awaits.iter().cloned()).collect();
+        let mut images = MissingImages { since: None, look: self.steps.clock.elapsed() + LOOK_FOR_IMAGES_EVERY };
         loop {
             let mut reasons = Vec::new();
             for object in std::mem::take(&mut left) {
@@ -184,6 +198,9 @@ impl Installer {
             if left.is_empty() {
                 return Ok(());
             }
+            if let Some((image, why)) = images.in_vain(self, &left).await {
+                return Err(InstallError::NoImage { part: part.name, image, why });
+            }
             if self.steps.clock.elapsed() >= until {
                 for object in &left {
                     reasons.extend(why_not_ready(&self.cluster, object).await);
@@ -197,6 +214,32 @@ impl Installer {
             }
             self.steps.clock.sleep_until((self.steps.clock.elapsed() + LOOK_EVERY).min(until)).await;
         }
+    }
+}
+
+/// Since when a part waits for an image.
+struct MissingImages {
+    since: Option<Duration>,
+    /// When to look again.
+    look: Duration,
+}
+
+impl MissingImages {
+    /// The image that has been waited for long enough, and why it does not come.
+    async fn in_vain(&mut self, installer: &Installer, objects: &[ObjectRef]) -> Option<(String, String)> {
+        let now = installer.steps.clock.elapsed();
+        if now < self.look {
+            return None;
+        }
+        self.look = now + LOOK_FOR_IMAGES_EVERY;
+        for object in objects {
+            if let Some(missing) = missing_image(&installer.cluster, object).await {
+                let since = *self.since.get_or_insert(now);
+                return (now >= since + WAIT_FOR_IMAGES).then_some(missing);
+            }
+        }
+        self.since = None;
+        None
     }
 }
 

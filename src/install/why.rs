@@ -7,17 +7,45 @@ use serde_json::Value;
 /// Pods that are spoken of; all of one Deployment mostly have the same trouble.
 const MAX_PODS: usize = 3;
 
+/// Reasons of kubelet's for a container whose image it does not get.
+const NO_IMAGE: [&str; 4] = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"];
+
 /// Sentences about the pods of `object`; empty where nothing is known, or the API does not answer.
 pub(super) async fn why_not_ready(cluster: &Client, object: &ObjectRef) -> Vec<String> {
-    if object.kind != "Deployment" {
-        return Vec::new();
-    }
-    let Ok(Some(deployment)) = cluster.get(object).await else { return Vec::new() };
+    pods_of(cluster, object).await.iter().filter_map(trouble).take(MAX_PODS).collect()
+}
+
+/// An image that a pod of `object` waits for in vain, and why, in kubelet's words.
+pub(super) async fn missing_image(cluster: &Client, object: &ObjectRef) -> Option<(String, String)> {
+    pods_of(cluster, object).await.iter().flat_map(containers).find_map(without_image)
+}
+
+/// A Deployment's own; a Canary's are those of its namespace, because its target comes and goes as it decides.
+async fn pods_of(cluster: &Client, object: &ObjectRef) -> Vec<Value> {
+    let selector = match object.kind.as_str() {
+        "Canary" => None,
+        "Deployment" => match cluster.get(object).await {
+            Ok(Some(deployment)) => Some(selector_of(&deployment)),
+            _ => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
+    cluster.list("v1", "Pod", Some(&object.namespace), selector.as_deref()).await.unwrap_or_default()
+}
+
+fn selector_of(deployment: &Value) -> String {
     let labels = deployment.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let selector: Vec<String> =
-        labels.into_iter().flatten().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
-    let pods = cluster.list("v1", "Pod", Some(&object.namespace), Some(&selector.join(","))).await.unwrap_or_default();
-    pods.iter().filter_map(trouble).take(MAX_PODS).collect()
+    let pairs = labels.into_iter().flatten().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+fn without_image(status: &Value) -> Option<(String, String)> {
+    let waiting = status.pointer("/state/waiting")?;
+    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+    let reason = text(&waiting["reason"]);
+    NO_IMAGE
+        .contains(&reason.as_str())
+        .then(|| (text(&status["image"]), format!("{reason}: {}", text(&waiting["message"]))))
 }
 
 /// The first thing that keeps a pod from being ready.

@@ -22,6 +22,14 @@ pub struct Endpoint {
     pub source: Source,
 }
 
+impl Endpoint {
+    /// It is reached through a socket of this machine, so its files are this machine's, or what runs it shares this machine's.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.host.starts_with("unix://")
+    }
+}
+
 /// Who named an [`Endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, pin_mut};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -27,7 +27,7 @@ const MAX_ANSWER: usize = 1 << 20;
 /// A container engine that answers. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    docker: Docker,
+    pub(super) docker: Docker,
     pub endpoint: Endpoint,
 }
 
@@ -126,6 +126,8 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// `running`, `paused`, `exited`, …
     pub state: String,
+    /// Names of the networks that it is in.
+    pub networks: BTreeSet<String>,
 }
 
 impl Engine {
@@ -292,9 +294,10 @@ impl Engine {
         Ok((code.unwrap_or(-1), printed))
     }
 
-    /// All containers, running or not, that have this label (`name` or `name=value`).
-    pub async fn containers(&self, label: &str) -> Result<Vec<Container>, EngineError> {
-        let filters = [("label".to_owned(), vec![label.to_owned()])].into();
+    /// All containers, running or not, that one of the engine's filters lets through: `label` with `name=value`, `name` with a
+    /// regular expression.
+    pub async fn containers(&self, filter: &str, value: &str) -> Result<Vec<Container>, EngineError> {
+        let filters = [(filter.to_owned(), vec![value.to_owned()])].into();
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let found = self.docker.list_containers(Some(options)).await.map_err(failed("list containers"))?;
         Ok(found.into_iter().map(Container::of).collect())
@@ -309,15 +312,6 @@ impl Engine {
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
         let started = self.docker.start_container(container, None::<StartContainerOptions>).await;
         started.map_err(failed(&format!("start {container}")))
-    }
-
-    /// Removes a network; one that is not there is removed already, one that somebody uses stays.
-    pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
-        match self.docker.remove_network(name).await {
-            // 403: it has active endpoints.
-            Ok(()) | Err(EngineFailure::DockerResponseServerError { status_code: 403 | 404, .. }) => Ok(()),
-            Err(why) => Err(failed(&format!("remove the network {name}"))(why)),
-        }
     }
 
     pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
@@ -341,16 +335,18 @@ async fn listen(mut output: impl Stream<Item = Result<LogOutput, EngineFailure>>
 impl Container {
     fn of(summary: ContainerSummary) -> Self {
         let name = summary.names.into_iter().flatten().next().unwrap_or_default();
+        let networks = summary.network_settings.and_then(|it| it.networks);
         Self {
             id: summary.id.unwrap_or_default(),
             name: name.trim_start_matches('/').to_owned(),
             labels: summary.labels.unwrap_or_default().into_iter().collect(),
             state: summary.state.map(|it| it.to_string()).unwrap_or_default(),
+            networks: networks.map(|it| it.into_keys().collect()).unwrap_or_default(),
         }
     }
 }
 
-fn failed(what: &str) -> impl Fn(EngineFailure) -> EngineError + use<> {
+pub(super) fn failed(what: &str) -> impl Fn(EngineFailure) -> EngineError + use<> {
     let what = what.to_owned();
     move |why| EngineError::Failed { what: what.clone(), why: said(&why) }
 }

@@ -11,6 +11,8 @@ mod engine;
 mod environment;
 mod facts;
 mod kind;
+mod network;
+mod orphans;
 mod own_image;
 mod pack;
 
@@ -20,5 +22,6 @@ pub use engine::{Container, Engine, EngineError, EngineFacts, Image, Pulled};
 pub use environment::Environment;
 pub use facts::{Facts, gather};
 pub use kind::{CLUSTER_LABEL, ClusterSpec, Kind, KindError, KindStep, StepState};
+pub use orphans::end_orphans;
 pub use own_image::{OwnImageError, own_image};
 pub use pack::{Pack, PackError, PackList, Packed};

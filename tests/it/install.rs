@@ -33,6 +33,7 @@ async fn bench() -> Bench {
         steps: Steps::new(clock, Arc::new(move |step| heard.lock().unwrap().push(step))),
         field_manager: "coalmine-lab",
         mark: Labels::from([(MARK.0.to_owned(), MARK.1.to_owned())]),
+        until: None,
     };
     Bench { cluster: lab.lab().kubernetes.clone(), lab, steps, installer }
 }
@@ -105,19 +106,32 @@ async fn parts_are_installed_after_what_they_need_and_a_second_time_repairs_what
 #[tokio::test(start_paused = true)]
 async fn a_part_that_does_not_become_ready_says_why_in_the_clusters_words_and_what_is_likely() {
     let bench = bench().await;
-    let causes = &["the image is not in the pack"];
-    let broken = Part { causes, ..Part::of("app", &["ground"], vec![app("example.org/none:1")], LIMIT) };
-    let ground = Part::of("ground", &[], vec![namespace()], LIMIT);
-    let error = bench.installer.install(vec![ground, broken]).await.unwrap_err();
-    assert!(matches!(error, InstallError::NotReady { part: "app", .. }), "{error}");
-    let text = error.to_string();
+    let causes = &["it is asked for too much"];
+    let ground = || Part::of("ground", &[], vec![namespace()], LIMIT);
+    let broken = |image, limit| Part { causes, ..Part::of("app", &["ground"], vec![app(image)], limit) };
+    let installed = async |installer: &Installer, image, limit| {
+        installer.install(vec![ground(), broken(image, limit)]).await.unwrap_err().to_string()
+    };
+
+    // Long enough for no image to come, and then not.
+    let text = installed(&bench.installer, "example.org/none:1", LIMIT).await;
+    assert!(
+        text.starts_with("app: the cluster does not get the image example.org/none:1: ImagePullBackOff: "),
+        "{text}"
+    );
+    assert!(text.contains("`docker pull example.org/none:1` and `coalmine up` again"), "{text}");
+    let text = installed(&bench.installer, "example.org/none:1", Duration::from_secs(30)).await;
     for expected in [
-        "app was not ready within 2m0s: Deployment app in demo: 0 of 2 replicas are available",
+        "app was not ready within 30s: Deployment app in demo: 0 of 2 replicas are available",
         "ImagePullBackOff",
         causes[0],
     ] {
         assert!(text.contains(expected), "{text}");
     }
+    // The whole installation's time counts as well as the part's own.
+    let until = Some(bench.installer.steps.clock.elapsed() + Duration::from_secs(20));
+    let text = installed(&Installer { until, ..bench.installer.clone() }, "example.org/none:1", LIMIT).await;
+    assert!(text.starts_with("app was not ready within 20s: "), "{text}");
     bench.lab.stop().await;
 }
 

@@ -1,12 +1,14 @@
 //! Labs on real clusters, by kind, from nothing to nothing: the real Flagger decides there what the embedded lab decides
 //! here.
 
+mod killed;
 mod support;
+mod traces;
 
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use support::{Cleared, Coalmine, images_here};
+use support::{Cleared, Coalmine, images_here, one_at_a_time};
 
 /// How a run ended, and each expectation with whether it was met.
 fn outcome(run: &Path) -> (Value, Vec<(Value, Value)>) {
@@ -19,6 +21,7 @@ fn outcome(run: &Path) -> (Value, Vec<(Value, Value)>) {
 #[test]
 fn a_kind_lab_comes_up_decides_as_the_embedded_one_and_leaves_nothing() {
     let Some(images) = images_here() else { return };
+    let _turn = one_at_a_time();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("images.yaml"), images).unwrap();
     let coalmine = Coalmine { state: folder.path() };

@@ -105,6 +105,42 @@ fn a_lab_without_a_process_is_as_alive_as_its_record_says() {
 }
 
 #[test]
+fn a_lab_that_lives_in_no_process_is_gone_on_with_however_its_maker_ended() {
+    let (_folder, home) = home();
+    let kind = || Record { kind: LabKind::Kind, ..record() };
+    let claim = |record| match home.claim(&name("a"), record).unwrap() {
+        Claimed::Ours(claim) => claim,
+        Claimed::Taken(found) => panic!("{found:?}"),
+    };
+    let first = claim(kind());
+    assert!(!first.is_resumed());
+    first.write("kubeconfig", "mine").unwrap();
+    // Killed half-way, then gone on with, then whole, then gone on with.
+    drop(first);
+    let mut second = claim(kind());
+    assert!(second.is_resumed() && second.path("kubeconfig").exists());
+    second.ready(endpoints(&second)).unwrap();
+    second.settle().unwrap();
+    assert!(matches!(home.claim(&name("a"), record()).unwrap(), Claimed::Taken(_)), "not by a lab of another kind");
+    let third = claim(kind());
+    assert!(third.is_resumed() && third.path("kubeconfig").exists());
+    third.release().unwrap();
+    assert!(!claim(kind()).is_resumed(), "what was released is forgotten");
+}
+
+#[test]
+fn a_lab_that_cannot_be_written_down_leaves_nothing() {
+    let (_folder, home) = home();
+    claimed(&home, "a").release().unwrap();
+    // What is written aside cannot be written where a folder lies: as little as on a full disk.
+    let folder = home.labs.join("a");
+    std::fs::create_dir_all(folder.join("lab.new/in the way")).unwrap();
+    let error = home.claim(&name("a"), record()).unwrap_err().to_string();
+    assert!(error.contains("could not be written") && error.contains("XDG_STATE_HOME"), "{error}");
+    assert!(!folder.exists());
+}
+
+#[test]
 fn a_broken_record_names_its_file_and_what_to_do_and_hides_no_other_lab() {
     let (_folder, home) = home();
     let claims = [claimed(&home, "a"), claimed(&home, "b")];

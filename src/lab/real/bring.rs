@@ -9,13 +9,17 @@ use crate::home::{
     Claim, Claimed, Controller, Endpoints, Found, Home, HomeError, Kubernetes, LabKind, LabName, Record,
 };
 use crate::install::{InstallError, Installer, Steps};
+use crate::model::duration::go;
 use crate::model::object::Labels;
 use crate::stack::{Images, Profile, StackError};
 use crate::sys::clock::rfc3339;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Whom the lab's objects belong to (server-side apply).
 const FIELD_MANAGER: &str = "coalmine-lab";
+/// Evidence is asked of a cluster that may not answer.
+const COLLECTED_WITHIN: Duration = Duration::from_mins(3);
 /// By which the lab's objects are known again.
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -32,6 +36,8 @@ pub struct RealLab<'a> {
     pub grafana: bool,
     /// Where evidence of a failure goes.
     pub evidence: Option<PathBuf>,
+    /// How long it may take to come up.
+    pub within: Duration,
     /// What is left of a cluster that could not be made stays, for whoever looks into it.
     pub retain: bool,
 }
@@ -44,6 +50,8 @@ pub enum RealError {
     Home(#[from] HomeError),
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    #[error("its cluster was not there within {}; `coalmine up` goes on where it stopped, --timeout gives it longer", go(*.0))]
+    TooLong(Duration),
     #[error("the cluster was made and cannot be reached: {0}")]
     Connect(#[from] ConnectError),
     #[error(transparent)]
@@ -59,27 +67,34 @@ impl RealLab<'_> {
         if let Some(text) = self.own_images {
             claim.write(IMAGES_FILE, text)?;
         }
-        let cluster = match self.provider.provision(steps).await {
+        let until = steps.clock.elapsed().saturating_add(self.within);
+        let cluster = match self.provision(steps).await {
             Ok(cluster) => cluster,
             Err(error) => {
                 self.collect(None).await;
-                if !self.retain
-                    && !matches!(error, ProviderError::Machine(_))
-                    && self.provider.delete(steps).await.is_ok()
-                {
+                // What was there before this call is not thrown away for it.
+                let is_ruin = matches!(error, RealError::Provider(_)) && !claim.is_resumed() && !self.retain;
+                if is_ruin && self.provider.delete(steps).await.is_ok() {
                     claim.release()?;
                 }
-                return Err(error.into());
+                return Err(error);
             }
         };
         let client = Client::connect_context(Some(&cluster.kubeconfig), Some(&cluster.context)).await?;
-        let installed = self.install(steps, &cluster, &client).await;
+        let installed = self.install(steps, &cluster, &client, until).await;
         if installed.is_err() {
             self.collect(Some(&client)).await;
         }
         installed?;
         claim.ready(self.endpoints(&cluster))?;
         Ok(claim.settle()?)
+    }
+
+    async fn provision(&self, steps: &Steps) -> Result<Cluster, RealError> {
+        match tokio::time::timeout(self.within, self.provider.provision(steps)).await {
+            Ok(made) => Ok(made?),
+            Err(_) => Err(RealError::TooLong(self.within)),
+        }
     }
 
     /// Removes the lab and all that is written down about it. One that is not there is removed already.
@@ -97,7 +112,13 @@ impl RealLab<'_> {
         }
     }
 
-    async fn install(&self, steps: &Steps, cluster: &Cluster, client: &Client) -> Result<(), RealError> {
+    async fn install(
+        &self,
+        steps: &Steps,
+        cluster: &Cluster,
+        client: &Client,
+        until: Duration,
+    ) -> Result<(), RealError> {
         let ground = Ground {
             images: self.images,
             profile: self.profile,
@@ -111,6 +132,7 @@ impl RealLab<'_> {
             steps: steps.clone(),
             field_manager: FIELD_MANAGER,
             mark: Labels::from([(MANAGED_BY.to_owned(), "coalmine".to_owned())]),
+            until: Some(until),
         };
         installer.install(ground.parts()?).await?;
         Ok(())
@@ -119,8 +141,10 @@ impl RealLab<'_> {
     /// Best effort: the failure that it is evidence of is the one that is told.
     async fn collect(&self, cluster: Option<&Client>) {
         let Some(folder) = &self.evidence else { return };
-        if let Err(why) = evidence::collect(self.provider, cluster, folder).await {
-            tracing::warn!("evidence could not be written to {}: {why}", folder.display());
+        match tokio::time::timeout(COLLECTED_WITHIN, evidence::collect(self.provider, cluster, folder)).await {
+            Ok(Ok(_)) => (),
+            Ok(Err(why)) => tracing::warn!("evidence could not be written to {}: {why}", folder.display()),
+            Err(_) => tracing::warn!("evidence in {} is not whole: the cluster does not answer", folder.display()),
         }
     }
 

@@ -3,9 +3,7 @@
 use super::provider::{Cluster, Provider, ProviderError, Wanted};
 use crate::event::StepState;
 use crate::install::{Act, ActError, Outcome, Steps};
-use crate::machine::{
-    self, CLUSTER_LABEL, ClusterSpec, Container, Engine, EngineError, Environment, Kind, Pack, Pulled, Verdict,
-};
+use crate::machine::{self, ClusterSpec, Container, Engine, EngineError, Environment, Kind, Pack, Pulled, Verdict};
 use crate::model::object::ObjectRef;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -29,15 +27,17 @@ const TELL_EVERY: u64 = 10;
 
 /// A kind cluster for one lab.
 pub struct KindProvider {
-    engine: Engine,
+    pub(super) engine: Engine,
     kind: Kind,
     environment: Environment,
-    /// The cluster's name.
-    cluster: String,
+    /// The name of the cluster, and of its network.
+    pub(super) cluster: String,
+    /// The lab's own, in `home`.
+    pub(super) folder: PathBuf,
     /// The node's image.
     image: String,
     kubernetes: (u32, u32),
-    kubeconfig: PathBuf,
+    pub(super) kubeconfig: PathBuf,
     pack: Option<Arc<PackedImages>>,
 }
 
@@ -73,12 +73,13 @@ impl KindProvider {
             image: options.image.to_owned(),
             kubernetes: kubernetes_of(options.image),
             kubeconfig: options.folder.join("kubeconfig"),
+            folder: options.folder.to_owned(),
             pack: options.pack.map(|it| Arc::new(PackedImages { pack: it.clone(), brought: OnceCell::new() })),
             cluster,
         })
     }
 
-    fn node(&self) -> String {
+    pub(super) fn node(&self) -> String {
         format!("{}-control-plane", self.cluster)
     }
 
@@ -122,12 +123,15 @@ impl KindProvider {
     }
 
     async fn have_cluster(&self, steps: &Steps) -> Result<Outcome, ProviderError> {
+        if !self.owned().await? {
+            self.own().await?;
+        }
         if let Some(node) = self.found().await? {
             let woken = self.wake(&node).await;
             match woken {
                 Ok(outcome) if self.is_whole(&node).await => return self.take_kubeconfig().await.map(|()| outcome),
                 // A node that does not even start is as good as half made.
-                _ => self.remove().await?,
+                _ => self.remove_cluster().await?,
             };
         }
         let spec = ClusterSpec { name: &self.cluster, image: &self.image, kubeconfig: &self.kubeconfig };
@@ -145,9 +149,8 @@ impl KindProvider {
     }
 
     /// The node's container, in whatever state.
-    async fn found(&self) -> Result<Option<Container>, EngineError> {
-        let all = self.engine.containers(&format!("{CLUSTER_LABEL}={}", self.cluster)).await?;
-        Ok(all.into_iter().find(|it| it.name == self.node()))
+    async fn found(&self) -> Result<Option<Container>, ProviderError> {
+        Ok(self.containers().await?.into_iter().find(|it| it.name == self.node()))
     }
 
     async fn is_whole(&self, node: &Container) -> bool {
@@ -176,21 +179,41 @@ impl KindProvider {
         written.map_err(|why| ProviderError::File { path: self.kubeconfig.clone(), did: "written", why })
     }
 
-    async fn remove(&self) -> Result<Outcome, ProviderError> {
-        let was = self.engine.containers(&format!("{CLUSTER_LABEL}={}", self.cluster)).await?;
+    async fn remove_cluster(&self) -> Result<Outcome, ProviderError> {
+        let was = self.containers().await?;
         self.kind.delete(&self.cluster, &self.kubeconfig).await?;
-        let left = self.engine.containers(&format!("{CLUSTER_LABEL}={}", self.cluster)).await?;
+        let left = self.containers().await?;
         if !left.is_empty() {
             return Err(ProviderError::Lingering(left.into_iter().map(|it| it.name).collect()));
         }
-        self.engine.remove_network(&self.cluster).await?;
         Ok(if was.is_empty() { Outcome::unchanged() } else { Outcome::done("") })
+    }
+
+    async fn remove_network(&self) -> Result<Outcome, ProviderError> {
+        let was_there = self.engine.remove_network(&self.cluster).await?;
+        Ok(if was_there { Outcome::done("") } else { Outcome::unchanged() })
+    }
+
+    async fn remove(&self, steps: &Steps) -> Result<(), ProviderError> {
+        self.end_predecessors().await;
+        // What is somebody else's stays, whatever its name.
+        match self.owned().await {
+            Ok(_) => drop(steps.step("delete the cluster", self.remove_cluster()).await?),
+            Err(ProviderError::Taken { .. }) => (),
+            Err(other) => return Err(other),
+        }
+        match self.owns_network().await {
+            Ok(_) => steps.step("remove the network", self.remove_network()).await.map(drop),
+            Err(ProviderError::Taken { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 }
 
 impl Provider for KindProvider {
     fn provision<'a>(&'a self, steps: &'a Steps) -> BoxFuture<'a, Result<Cluster, ProviderError>> {
         async {
+            self.end_predecessors().await;
             steps.step("this machine", self.examine()).await?;
             steps.step("node image", self.have_image(steps)).await?;
             steps.step("cluster", self.have_cluster(steps)).await?;
@@ -218,7 +241,7 @@ impl Provider for KindProvider {
     }
 
     fn delete<'a>(&'a self, steps: &'a Steps) -> BoxFuture<'a, Result<(), ProviderError>> {
-        async { steps.step("delete the cluster", self.remove()).await.map(|_| ()) }.boxed()
+        self.remove(steps).boxed()
     }
 
     fn evidence<'a>(&'a self, folder: &'a Path) -> BoxFuture<'a, Result<(), ProviderError>> {

@@ -8,6 +8,7 @@ mod adapt;
 mod bring;
 mod evidence;
 mod kind;
+mod owned;
 mod parts;
 mod proof;
 mod provider;

@@ -16,7 +16,7 @@ pub trait Provider: Send + Sync {
     /// Brings images from this machine into the cluster, as far as this machine has them and the cluster does not.
     fn bring_images(&self, images: Vec<Wanted>) -> Act;
 
-    /// Removes all that [`Provider::provision`] made.
+    /// Removes all that [`Provider::provision`] made, and nothing else.
     fn delete<'a>(&'a self, steps: &'a Steps) -> BoxFuture<'a, Result<(), ProviderError>>;
 
     /// Writes into `folder` what only the provider can see: nodes' journals, the engine's own words.
@@ -54,10 +54,18 @@ pub enum ProviderError {
     Command(#[from] CommandError),
     #[error(transparent)]
     OwnImage(#[from] OwnImageError),
-    #[error("the image {image} is not on this machine and could not be pulled: {source}")]
+    #[error(
+        "the image {image} is not on this machine and could not be pulled: {source}. `docker pull {image}` shows what is in the \
+        way; --images FILE names another one; --pack FILE brings one along (`coalmine pack`)"
+    )]
     Pull { image: String, source: EngineError },
     #[error("{path} could not be {did}: {why}", path = path.display())]
     File { path: PathBuf, did: &'static str, why: std::io::Error },
+    #[error(
+        "the name is taken: the engine has {what}, which {owner}. Give the lab another one (--name); or, if nobody needs that, \
+        `{remove}`"
+    )]
+    Taken { what: String, owner: String, remove: String },
     #[error("these containers are still there after the cluster was deleted: {}", .0.join(", "))]
     Lingering(Vec<String>),
 }

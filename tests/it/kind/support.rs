@@ -8,6 +8,7 @@ use coalmine::stack::Images;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The parts that a lab with coalmine's own router runs; that router's image is made of the program itself.
 const PARTS: [&str; 8] = [
@@ -57,6 +58,13 @@ pub fn images_here() -> Option<String> {
         writeln!(own, "standIns: {{'{RELEASE}': '{}'}}", here(RELEASE)?).unwrap();
     }
     Some(own)
+}
+
+/// A lab takes most of a small machine, and several at once would make each other late: whoever makes one waits for this.
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // A test that failed has put its lab away too.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub struct Coalmine<'a> {

@@ -1,0 +1,83 @@
+//! Whoever makes a lab and whoever removes it is killed, again and again, each time a little further on. What they have
+//! started goes on without them. The next call goes on all the same, and in the end nothing is left.
+
+use super::support::{Cleared, Coalmine, images_here, one_at_a_time};
+use super::traces::Traces;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const LAB: &str = "kokilled";
+/// What `up` says when it is killed: each is reached by a call that goes on from where the one before was killed.
+const UP: [&str; 17] = [
+    "this machine …",
+    "node image …",
+    "cluster …",
+    "kind: Preparing nodes …",
+    "kind: Preparing nodes",
+    "kind: Starting control-plane …",
+    "kind: Installing StorageClass",
+    "cluster",
+    "definitions",
+    "image of the registry …",
+    "images of Flux",
+    "Prometheus …",
+    "Flagger",
+    "push the app …",
+    "source",
+    "demo app …",
+    "success rate …",
+];
+const DOWN: [&str; 4] = ["delete the cluster …", "delete the cluster", "remove the network …", "remove the network"];
+
+/// Runs coalmine and kills it, and it alone, when it has said `point`.
+fn killed(state: &Path, args: &[&str], point: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));
+    command.args(args).env("XDG_STATE_HOME", state).current_dir(state);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let is_there = line == point || line.strip_prefix(point).is_some_and(|it| it.starts_with(": "));
+        said.push(line);
+        if is_there {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return;
+        }
+    }
+    panic!("{args:?} ended with {} and never said `{point}`:\n{}", child.wait().unwrap(), said.join("\n"));
+}
+
+#[test]
+fn up_and_down_killed_at_twenty_points_go_on_and_leave_nothing() {
+    let Some(images) = images_here() else { return };
+    let _turn = one_at_a_time();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    std::fs::write(state.join("images.yaml"), images).unwrap();
+    let coalmine = Coalmine { state };
+    let _cleared = Cleared(Coalmine { state }, LAB);
+    let mut traces = Traces::of(LAB, state);
+    let up = ["up", "--lab", "kind", "--name", LAB, "--router", "builtin", "--images", "images.yaml"];
+
+    for point in UP {
+        killed(state, &up, point);
+        traces.note();
+    }
+    let made = coalmine.well(&up);
+    assert!(made.contains("cluster: unchanged") && made.contains("success rate: 100.00 %"), "{made}");
+    traces.note();
+    let there = traces.left();
+    for what in ["container", "network", "volume", "files"] {
+        assert!(there.iter().any(|it| it.starts_with(what)), "{what} is looked for where there is none: {there:?}");
+    }
+
+    for point in DOWN {
+        killed(state, &["down", "--lab", LAB], point);
+    }
+    coalmine.well(&["down", "--lab", LAB]);
+    assert_eq!(traces.left(), [""; 0]);
+    let again = coalmine.run(&["down", "--lab", LAB]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), format!("the lab `{LAB}` is not there\n"));
+}
