@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// The Kubernetes version whose behaviour this server follows.
 pub const GIT_VERSION: &str = "v1.34.3";
+/// Without the patch, as its OpenAPI documents call themselves.
+pub const EFFECTIVE_VERSION: &str = "1.34";
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 /// Namespaces go one by one.

@@ -192,6 +192,9 @@ const BUILT_IN: &[Row] = &[
     ),
 ];
 
+/// Versions that are served beside the one that is kept.
+const OLDER: &[((&str, &str), &str)] = &[(("autoscaling/v2", "HorizontalPodAutoscaler"), "v1")];
+
 impl Row {
     fn kind(&self) -> Kind {
         let Self(api_version, kind, plural, singular, short_names, traits) = *self;
@@ -202,15 +205,17 @@ impl Row {
             status_replicas: ".status.replicas".to_owned(),
             label_selector: None,
         });
-        let version = Version {
-            name: version.to_owned(),
+        let version_of = |name: &str| Version {
+            name: name.to_owned(),
             served: true,
-            storage: true,
+            storage: name == version,
             status: has('s'),
-            scale,
-            schema: Schema::built_in(api_version, kind),
+            scale: scale.clone(),
+            schema: Schema::built_in(&api_version.replace(version, name), kind),
             columns: vec![],
         };
+        let older = OLDER.iter().filter(|(of, _)| *of == (api_version, kind)).map(|(_, version)| *version);
+        let versions = std::iter::once(version).chain(older).map(version_of).collect();
         let categories: &[&str] = match kind {
             _ if has('a') => &["all"],
             "CustomResourceDefinition" => &["api-extensions"],
@@ -228,7 +233,7 @@ impl Row {
             namespaced: has('n'),
             generation: has('g'),
             custom: false,
-            versions: vec![version],
+            versions,
         }
     }
 }

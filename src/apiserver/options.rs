@@ -132,6 +132,9 @@ impl TextFaults {
 /// How a write is done.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
+    /// The version in which the object or patch is written, where its fields are others than those that are kept
+    /// (`v1` of autoscalers); else empty.
+    pub version: &'static str,
     /// `dryRun=All`: everything but the commit.
     pub dry_run: bool,
     /// Who owns the fields that change; empty: the name the [`super::Api`] was made with.

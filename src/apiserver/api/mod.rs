@@ -1,5 +1,6 @@
 //! The verbs. The HTTP handlers and everyone in process call these; there is no other way to the store.
 
+mod autoscaler;
 mod create;
 mod delete;
 mod events;
@@ -13,9 +14,9 @@ mod version;
 pub(super) use delete::{FOREGROUND, ORPHAN, marked};
 pub(super) use prepare::check_subresource;
 pub use read::{List, Page};
-pub(super) use version::{check_applied, kept_as, text_at_version, to_storage};
+pub(super) use version::{check_applied, kept_as, spoken, text_at_version, to_storage};
 
-use super::kinds::Kind;
+use super::kinds::{Kind, Version};
 use super::object::Object;
 use super::options::{DeleteOptions, ListOptions, PatchKind, Subresource, Target, WatchOptions, WriteOptions};
 use super::server::{Inner, State};
@@ -38,6 +39,13 @@ struct Write<'a> {
     target: Target<'a>,
     options: &'a WriteOptions,
     manager: &'a str,
+}
+
+impl Write<'_> {
+    /// The version in which the object or the patch is written.
+    fn version(&self) -> &Version {
+        self.kind.version(self.options.version).unwrap_or_else(|| self.kind.storage())
+    }
 }
 
 impl Api {

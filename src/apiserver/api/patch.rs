@@ -1,8 +1,8 @@
 //! Patch: what the four kinds of patch have in common.
 
 use super::update::{LAST_APPLIED, Ownership};
+use super::version::at_version;
 use super::{Write, create, prepare, scale, update};
-use crate::apiserver::kinds::Kind;
 use crate::apiserver::meta;
 use crate::apiserver::object::Object;
 use crate::apiserver::options::{FieldValidation, PatchKind, Subresource};
@@ -30,7 +30,10 @@ pub(super) fn patch(
     }
     let stored = current.ok_or_else(|| kind.not_found(target.name))?;
     let current = stored.value();
-    let shown = scale::shown(kind, target.subresource, &current);
+    let shown = match target.subresource {
+        Subresource::Scale => scale::shown(kind, target.subresource, &current),
+        _ => at_version(kind, &write.version().name, &current),
+    };
     if *patch == PatchKind::Merge && !body.is_object() {
         return Err(Status::bad_request("error decoding patch: a merge patch of an object must be an object"));
     }
@@ -47,7 +50,7 @@ pub(super) fn patch(
                 .unwrap_or_default(),
         };
         if *patch == PatchKind::Strategic {
-            check_go_types(kind, &patched, &again)?;
+            check_go_types(&write.version().schema, &patched, &again)?;
         }
         let mut decoded = prepare::decode_patched(write, patched, text)?;
         update::check_version(kind, &current, &decoded)?;
@@ -68,13 +71,13 @@ fn changed(write: &Write<'_>, patch: &PatchKind, shown: &Value, body: Value) -> 
         _ if write.target.subresource == Subresource::Scale => {
             strategic::apply(&Schema::default(), shown.clone(), body)
         }
-        _ => strategic::apply(&kind.storage().schema, shown.clone(), body),
+        _ => strategic::apply(&write.version().schema, shown.clone(), body),
     }
 }
 
 /// A strategic merge patch never becomes JSON on the real server, which has other words for wrong types then.
-fn check_go_types(kind: &Kind, patched: &Value, body: &Value) -> Result<(), Status> {
-    let Some(fault) = unstructured::fault(&kind.storage().schema, patched) else { return Ok(()) };
+fn check_go_types(schema: &Schema, patched: &Value, body: &Value) -> Result<(), Status> {
+    let Some(fault) = unstructured::fault(schema, patched) else { return Ok(()) };
     let error = FieldError::invalid("patch", &Value::String(go_text(body)), &fault);
     Err(Status::invalid("", "", "", vec![error]))
 }
@@ -154,14 +157,14 @@ fn check_types(write: &Write<'_>, body: &Value) -> Result<(), Status> {
         let why = format!("error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:{lines}");
         return Err(Status::bad_request(why));
     }
-    let faults = typed::faults(&write.kind.storage().schema, body);
+    let faults = typed::faults(&write.version().schema, body);
     let why = match faults.as_slice() {
         [] => return Ok(()),
         [one] => one.clone(),
         many => format!("errors:{}", many.iter().map(|it| format!("\n  {it}")).collect::<String>()),
     };
     let (namespace, name) = (meta::text(body, "namespace"), meta::text(body, "name"));
-    let (api_version, kind) = (write.kind.api_version(), &write.kind.kind);
+    let (api_version, kind) = (write.kind.api_version_of(&write.version().name), &write.kind.kind);
     let message =
         format!("failed to create typed patch object ({namespace}/{name}; {api_version}, Kind={kind}): {why}");
     Err(Status::new(500, Reason::Unknown, message))

@@ -1,7 +1,8 @@
 //! What every write has in common: decoding, namespaces, metadata that only the server may set.
 
 use super::Write;
-use crate::apiserver::kinds::{Kind, resource};
+use super::version::decoded_to_storage;
+use crate::apiserver::kinds::{Kind, Version, resource};
 use crate::apiserver::object::Object;
 use crate::apiserver::options::{FieldValidation, Subresource};
 use crate::apiserver::schema::decode::Decoder;
@@ -26,7 +27,7 @@ pub fn check_subresource(kind: &Kind, subresource: Subresource) -> Result<(), St
 /// The object as its kind describes it: `apiVersion` and `kind` as they must be, metadata that is an object.
 pub(super) fn decode(write: &Write<'_>, object: Value) -> Result<Value, Status> {
     let (object, unknown) = decode_any(write, object)?;
-    let (name, version) = (&write.kind.kind, &write.kind.storage().name);
+    let (name, version) = (&write.kind.kind, &write.version().name);
     tell_unknown(write, &unknown, |why| {
         Status::bad_request(format!("{name} in version \"{version}\" cannot be handled as a {name}: {why}"))
     })?;
@@ -47,13 +48,13 @@ pub(super) fn decode_patched(write: &Write<'_>, object: Value, shown: impl Fn() 
     Ok(object)
 }
 
-/// The object, and the paths of its unknown fields, which are dropped.
+/// The object as it is kept, and the paths of its unknown fields, which are dropped.
 fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String>), Status> {
-    let kind = write.kind;
+    let (kind, version) = (write.kind, write.version());
     let Some(root) = object.as_object_mut() else {
         return Err(Status::bad_request("the object provided is unrecognized (must be of type object)"));
     };
-    let expected = [("apiVersion", kind.api_version()), ("kind", kind.kind.clone())];
+    let expected = [("apiVersion", kind.api_version_of(&version.name)), ("kind", kind.kind.clone())];
     for (key, expected) in expected {
         match root.get(key).and_then(Value::as_str) {
             None | Some("") => {
@@ -66,7 +67,7 @@ fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String
                 );
                 return Err(Status::bad_request(message));
             }
-            Some(found) => return Err(Status::bad_request(other_kind(kind, found))),
+            Some(found) => return Err(Status::bad_request(other_kind(kind, version, found))),
         }
     }
     // Empty lists are dropped, and one of owners has a meaning of its own: one empty entry has the same.
@@ -75,13 +76,13 @@ fn decode_any(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec<String
     {
         owners.push(json!({}));
     }
-    let unknown = fit(kind, &mut object)?;
-    Ok((object, unknown))
+    let unknown = fit(kind, version, &mut object)?;
+    Ok((decoded_to_storage(kind, &version.name, object), unknown))
 }
 
 /// What the real server says of an object of another kind: Go's packages shine through.
-fn other_kind(kind: &Kind, found: &str) -> String {
-    let (version, name) = (&kind.storage().name, &kind.kind);
+fn other_kind(kind: &Kind, version: &Version, found: &str) -> String {
+    let (version, name) = (&version.name, &kind.kind);
     let package = if kind.group.is_empty() { "core" } else { kind.group.split('.').next().unwrap_or_default() };
     if kind.custom {
         return format!("the kind in the data ({found}) does not match the expected kind ({name})");
@@ -92,15 +93,14 @@ fn other_kind(kind: &Kind, found: &str) -> String {
     )
 }
 
-/// Makes the object fit the types of its kind; the paths of unknown fields, which are dropped.
-fn fit(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
-    let version = &kind.storage().name;
-    let name = &kind.kind;
+/// Makes the object fit the types of its kind's version; the paths of unknown fields, which are dropped.
+fn fit(kind: &Kind, version: &Version, object: &mut Value) -> Result<Vec<String>, Status> {
+    let (name, in_version) = (&kind.kind, &version.name);
     let cannot =
-        |it| Status::bad_request(format!("{name} in version \"{version}\" cannot be handled as a {name}: {it}"));
+        |it| Status::bad_request(format!("{name} in version \"{in_version}\" cannot be handled as a {name}: {it}"));
     if !kind.custom {
         let mut decoder = Decoder::default();
-        decoder.decode(&kind.storage().schema, object).map_err(cannot)?;
+        decoder.decode(&version.schema, object).map_err(cannot)?;
         meta::of(object);
         return Ok(decoder.unknown);
     }

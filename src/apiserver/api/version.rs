@@ -1,18 +1,23 @@
 //! Versions of one kind: objects are kept in one of them and shown in the one that is asked for.
 
-use super::events;
+use super::{autoscaler, events};
 use crate::apiserver::kinds::{Kind, resource};
 use crate::apiserver::object::Object;
+#[cfg(doc)]
+use crate::apiserver::options::WriteOptions;
 use crate::apiserver::status::Status;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The object as the asked version shows it. Versions differ in `apiVersion` only (conversion `None`).
+/// The object as the asked version shows it. Versions of custom kinds differ in `apiVersion` only (conversion `None`).
 pub fn at_version(kind: &Kind, version: &str, object: &Arc<Value>) -> Arc<Value> {
     let own = object.get("kind").and_then(Value::as_str) == Some(kind.kind.as_str());
     if own && kind.key == resource::EVENTS_V1 {
         return Arc::new(events::to_new(object));
+    }
+    if own && !spoken(kind, version).is_empty() {
+        return Arc::new(autoscaler::to_old(object));
     }
     if !own || kind.storage().name == version {
         return Arc::clone(object);
@@ -46,7 +51,25 @@ pub fn check_applied(kind: &Kind, version: &str, config: &Value) -> Result<(), S
     Err(Status::bad_request(format!("invalid object type: {group_version}, Kind={found}")))
 }
 
-/// The object in the version that is kept; it must say the version of the address or none.
+/// The version if its fields are others than those that are kept, as [`WriteOptions::version`] has it; else empty.
+pub fn spoken(kind: &Kind, version: &str) -> &'static str {
+    let older = kind.key == resource::HORIZONTAL_POD_AUTOSCALERS && version == autoscaler::VERSION;
+    if older { autoscaler::VERSION } else { "" }
+}
+
+/// An object that has been decoded in the version in which it was written, in the version that is kept.
+pub fn decoded_to_storage(kind: &Kind, version: &str, mut object: Value) -> Value {
+    if kind.key != resource::HORIZONTAL_POD_AUTOSCALERS {
+        return object;
+    }
+    if !spoken(kind, version).is_empty() {
+        return autoscaler::to_new(&kind.storage().schema, object);
+    }
+    autoscaler::drop_annotations(&mut object);
+    object
+}
+
+/// The object in the version that is kept, or in one that is [`spoken`]; it must say the version of the address or none.
 pub fn to_storage(kind: &Kind, version: &str, mut object: Value) -> Result<Value, Status> {
     let expected = kind.api_version_of(version);
     let Some(root) = object.as_object_mut() else {
@@ -62,7 +85,8 @@ pub fn to_storage(kind: &Kind, version: &str, mut object: Value) -> Result<Value
             return Err(Status::bad_request(message));
         }
     }
-    root.insert("apiVersion".to_owned(), json!(kind.api_version()));
+    let kept = if spoken(kind, version).is_empty() { kind.api_version() } else { expected };
+    root.insert("apiVersion".to_owned(), json!(kept));
     if kind.key == resource::EVENTS_V1 {
         return Ok(events::to_core(&object));
     }

@@ -153,6 +153,11 @@ pub fn cron_job(root: &mut Object) {
 }
 
 pub fn autoscaler(root: &mut Object) {
+    if let Some(status) = object(root, "status") {
+        // Of these Go writes what is nothing, too.
+        absent(status, "desiredReplicas", 0);
+        absent(status, "currentMetrics", Value::Null);
+    }
     let Some(spec) = object(root, "spec") else { return };
     absent(spec, "minReplicas", 1);
     let on_cpu = json!([{

@@ -107,21 +107,21 @@ pub struct Document {
     pub text: String,
 }
 
-/// A text with the headers that it was given.
+/// A body with the headers that it was given.
 #[derive(Debug)]
 pub struct Reply {
     code: StatusCode,
     headers: Vec<(&'static str, String)>,
-    text: String,
+    body: Bytes,
 }
 
 impl Reply {
-    pub fn ok(media: &str, text: String) -> Self {
-        Self { code: StatusCode::OK, headers: vec![("content-type", media.to_owned())], text }
+    pub fn ok(media: &str, body: Bytes) -> Self {
+        Self { code: StatusCode::OK, headers: vec![("content-type", media.to_owned())], body }
     }
 
     pub fn empty(code: StatusCode) -> Self {
-        Self { code, headers: Vec::new(), text: String::new() }
+        Self { code, headers: Vec::new(), body: Bytes::new() }
     }
 
     pub fn moved(to: String) -> Self {
@@ -136,7 +136,7 @@ impl Reply {
     }
 
     pub(super) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.text));
+        let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.code;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
         for (name, value) in self.headers {

@@ -67,14 +67,14 @@ impl Asked<'_> {
         self.0.asks(name)
     }
 
-    /// Whether the client takes this media type.
-    pub fn takes(&self, media: &str) -> bool {
-        let (kind, accept) = (media.split('/').next().unwrap_or_default(), self.header("accept"));
-        accept.is_empty()
-            || accept.split(',').any(|offer| {
-                let offer = offer.split(';').next().unwrap_or_default().trim();
-                offer == media || offer == "*/*" || offer.strip_suffix("/*") == Some(kind)
-            })
+    /// Of these media types the one that the client names first; the first one for whoever takes any.
+    pub fn choice(&self, offered: &[&'static str]) -> Option<&'static str> {
+        let accept = Some(self.header("accept")).filter(|it| !it.is_empty()).unwrap_or("*/*");
+        accept.split(',').find_map(|wish| {
+            let wish = wish.split(';').next().unwrap_or_default().trim();
+            let kind = |media: &str| media.split('/').next() == wish.strip_suffix("/*");
+            offered.iter().copied().find(|media| *media == wish || wish == "*/*" || kind(media))
+        })
     }
 }
 

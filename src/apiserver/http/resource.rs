@@ -102,7 +102,8 @@ impl Visit {
     }
 
     fn write_options(&self, call: &Call, kind: &str) -> Result<WriteOptions, Status> {
-        Ok(WriteOptions { warnings: Some(Arc::clone(&self.warnings)), ..query::write(call, kind)? })
+        let version = api::spoken(&self.kind, &self.at.version);
+        Ok(WriteOptions { version, warnings: Some(Arc::clone(&self.warnings)), ..query::write(call, kind)? })
     }
 
     fn object(&self, object: Arc<Object>, code: StatusCode) -> Answer {

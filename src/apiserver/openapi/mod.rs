@@ -7,6 +7,7 @@
 //! again when a definition has changed. An address in the index carries the digest of its document, so clients keep it.
 
 mod custom;
+mod gnostic;
 mod hash;
 mod marks;
 mod paths;
@@ -17,27 +18,35 @@ use super::http::{Asked, Reply};
 use super::kinds::{Kind, resource};
 use super::schema::Schema;
 use super::server::Server;
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
-/// The one form of the documents; the real server also gives them as protobuf.
 const JSON: &str = "application/json";
 const REF: &str = "#/components/schemas/";
 
 /// A document and its digest.
 #[derive(Debug)]
 struct Printed {
-    text: String,
+    text: Bytes,
     digest: String,
+    /// The same as protobuf, once somebody has asked for that.
+    protobuf: OnceLock<Bytes>,
 }
 
 impl Printed {
     fn new(value: &Value) -> Arc<Self> {
-        let text = value.to_string();
-        let digest = hash::digest(text.as_bytes());
-        Arc::new(Self { text, digest })
+        let text = Bytes::from(value.to_string());
+        let digest = hash::digest(&text);
+        Arc::new(Self { text, digest, protobuf: OnceLock::new() })
+    }
+
+    /// Of the older document only.
+    fn protobuf(&self) -> Bytes {
+        let made = || gnostic::document(&serde_json::from_slice(&self.text).unwrap_or_default()).into();
+        self.protobuf.get_or_init(made).clone()
     }
 }
 
@@ -63,7 +72,7 @@ pub fn answer(server: &Server, parts: &[&str], asked: &Asked<'_>) -> Option<Repl
     let groups = groups(server.kinds());
     let (address, printed) = match parts {
         ["v2"] => ("v2".to_owned(), whole(server, &groups)),
-        ["v3"] => return Some(Reply::ok("text/plain; charset=utf-8", index(server, &groups))),
+        ["v3"] => return Some(Reply::ok("text/plain; charset=utf-8", index(server, &groups).into())),
         ["v3", rest @ ..] => {
             let address = rest.join("/");
             let Some(kinds) = groups.get(&address) else { return Some(Reply::empty(StatusCode::NOT_FOUND)) };
@@ -72,9 +81,10 @@ pub fn answer(server: &Server, parts: &[&str], asked: &Asked<'_>) -> Option<Repl
         }
         _ => return None,
     };
-    if !asked.takes(JSON) {
-        return Some(Reply::empty(StatusCode::NOT_ACCEPTABLE));
-    }
+    let [asked_as, meant] = gnostic::MEDIA_TYPES;
+    // The newer documents come as JSON only.
+    let forms = if address == "v2" { &[JSON, asked_as, meant][..] } else { &[JSON] };
+    let Some(form) = asked.choice(forms) else { return Some(Reply::empty(StatusCode::NOT_ACCEPTABLE)) };
     let wrong_digest = !asked.query("hash").is_empty() && asked.query("hash") != printed.digest;
     if wrong_digest && address != "v2" {
         return Some(Reply::moved(format!("/openapi/v3/{address}?hash={}", printed.digest)));
@@ -83,7 +93,8 @@ pub fn answer(server: &Server, parts: &[&str], asked: &Asked<'_>) -> Option<Repl
     if asked.header("if-none-match") == etag {
         return Some(Reply::empty(StatusCode::NOT_MODIFIED).with("etag", etag));
     }
-    let mut reply = Reply::ok(JSON, printed.text.clone()).with("etag", etag).with("vary", "Accept".to_owned());
+    let (media, body) = if form == JSON { (JSON, printed.text.clone()) } else { (meant, printed.protobuf()) };
+    let mut reply = Reply::ok(media, body).with("etag", etag).with("vary", "Accept".to_owned());
     if !asked.query("hash").is_empty() {
         // The address names the content, so it can be kept.
         reply = reply.with("cache-control", "public, immutable".to_owned());
@@ -146,7 +157,7 @@ fn whole(server: &Server, groups: &BTreeMap<Address, Vec<Arc<Kind>>>) -> Arc<Pri
 }
 
 fn info() -> Value {
-    json!({ "title": "Kubernetes", "version": super::discovery::GIT_VERSION })
+    json!({ "title": "Kubernetes", "version": super::discovery::EFFECTIVE_VERSION })
 }
 
 /// The document of one group version.

@@ -2,9 +2,10 @@
 
 use super::REF;
 use k8s_openapi::api::{
-    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination,
-    core::v1 as core, discovery::v1 as discovery, events::v1 as events, networking::v1 as networking,
-    policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling, storage::v1 as storage,
+    apps::v1 as apps, autoscaling::v1 as autoscaling_v1, autoscaling::v2 as autoscaling, batch::v1 as batch,
+    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, events::v1 as events,
+    networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling,
+    storage::v1 as storage,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use schemars::generate::SchemaSettings;
@@ -31,6 +32,7 @@ types! {
     "v1" => core: ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod
         PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount;
     "apps/v1" => apps: ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet;
+    "autoscaling/v1" => autoscaling_v1: HorizontalPodAutoscaler;
     "autoscaling/v2" => autoscaling: HorizontalPodAutoscaler;
     "batch/v1" => batch: CronJob Job;
     "networking.k8s.io/v1" => networking: Ingress IngressClass NetworkPolicy;

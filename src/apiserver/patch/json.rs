@@ -1,8 +1,8 @@
-//! JSON patch, RFC 6902.
+//! JSON patch, RFC 6902, with what `evanphx/json-patch` 4 makes of it.
 
 use crate::apiserver::json::{self, MAX_DEPTH};
 use crate::apiserver::status::{Reason, Status};
-use json_patch::{Patch, PatchOperation};
+use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
 
 /// Most operations in one patch, as the real server limits them.
@@ -24,10 +24,27 @@ pub fn apply(target: &Value, patch: Value) -> Result<Value, Status> {
     let mut patched = target.clone();
     let mut copied = 0;
     for operation in &operations.0 {
-        check_growth(&patched, operation, &mut copied)?;
-        json_patch::patch(&mut patched, std::slice::from_ref(operation)).map_err(|_| rejected())?;
+        let Some(operation) = as_go_does(&patched, operation.clone()) else { continue };
+        check_growth(&patched, &operation, &mut copied)?;
+        json_patch::patch(&mut patched, &[operation]).map_err(|_| rejected())?;
     }
     Ok(patched)
+}
+
+/// A field that an object does not have counts as null in the real server's library: it can be replaced, and a test for null
+/// finds it. None: nothing is to be done.
+fn as_go_does(object: &Value, operation: PatchOperation) -> Option<PatchOperation> {
+    let missing = |path: &str| {
+        let parent = path.rsplit_once('/').and_then(|(parent, _)| object.pointer(parent));
+        parent.is_some_and(Value::is_object) && object.pointer(path).is_none()
+    };
+    match operation {
+        PatchOperation::Replace(it) if missing(it.path.as_str()) => {
+            Some(PatchOperation::Add(AddOperation { path: it.path, value: it.value }))
+        }
+        PatchOperation::Test(it) if it.value.is_null() && missing(it.path.as_str()) => None,
+        other => Some(other),
+    }
 }
 
 /// The real server keeps the reason to itself.

@@ -6,9 +6,9 @@
 //!
 //! What the numbers mean stands in `fields.txt`, which `tools/protobuf-fields.go` reads from the published API types.
 
-mod decode;
+pub mod decode;
 mod table;
-mod wire;
+pub mod wire;
 
 use super::status::Status;
 use decode::Fault;

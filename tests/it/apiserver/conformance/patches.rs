@@ -28,6 +28,24 @@ pub fn table() -> Table {
         ops(json!([{ "op": "remove", "path": "/data/none" }])),
     )
     .code_only();
+    t.json_patch(
+        "what is not there can be replaced in an object",
+        &a,
+        ops(json!([{ "op": "replace", "path": "/data/new", "value": "n" }])),
+    );
+    t.json_patch(
+        "but not below what is not there",
+        &a,
+        ops(json!([{ "op": "replace", "path": "/nowhere/new", "value": "n" }])),
+    )
+    .code_only();
+    t.json_patch(
+        "what is not there is null",
+        &a,
+        ops(json!([{ "op": "test", "path": "/data/nothing", "value": null }, { "op": "remove", "path": "/data/new" }])),
+    );
+    t.json_patch("and nothing else", &a, ops(json!([{ "op": "test", "path": "/data/nothing", "value": "n" }])))
+        .code_only();
     t.json_patch("copy and move", &a, ops(json!([{ "op": "copy", "from": "/data/c", "path": "/data/d" }, { "op": "move", "from": "/data/c", "path": "/data/e" }])));
     t.json_patch("an unknown operation", &a, ops(json!([{ "op": "jump", "path": "/data/c" }]))).code_only();
     t.json_patch("an object instead of a list", &a, json!({})).code_only();
