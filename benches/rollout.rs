@@ -3,7 +3,7 @@
 //! The real thing is Flagger on its own grid: a rollout takes it the scenario's time, whatever the machine. The first
 //! lines give that ratio; what follows are divan's figures.
 
-use coalmine::event::{ClockKind, RunEnded};
+use coalmine::event::RunEnded;
 use coalmine::model::command::Speed;
 use coalmine::scenario::builtin;
 use coalmine::session::{Control, Journal, Launch, Place};
@@ -30,7 +30,7 @@ fn run(name: &str, journal: &Journal) -> RunEnded {
     let plan = builtin::load(name).and_then(|it| it.0).expect("a built-in scenario has a plan");
     let launch = Launch {
         plan,
-        place: Place::Embedded(ClockKind::Simulated),
+        place: Place::Simulated,
         seed: Seed(1),
         journal: journal.clone(),
         sinks: Vec::new(),

@@ -58,6 +58,9 @@ pub struct RunArgs {
     /// Run on this lab, which is up (`coalmine up`), instead of one made for this run; implies the wall clock
     #[arg(long, value_name = "NAME")]
     pub lab: Option<LabName>,
+    /// Name of the lab that is made for this run, where others can join it: on the wall clock [default: run, or run-2, …]
+    #[arg(long, value_name = "NAME", conflicts_with = "lab")]
+    pub name: Option<LabName>,
     /// Which clock the lab runs on [default: simulated]
     #[arg(long, value_enum)]
     pub clock: Option<ClockArg>,

@@ -2,7 +2,6 @@
 
 use super::args::{ClockArg, RunArgs};
 use super::{real, terminal};
-use crate::event::ClockKind;
 use crate::home::{Home, LabKind, LabName};
 use crate::lab::Reach;
 use crate::lab::real::adapt;
@@ -23,8 +22,14 @@ pub(crate) fn of_run(args: &RunArgs) -> Result<Place, String> {
         (None, Some(ClockArg::Wall), Some(_)) => {
             Err("coalmine: --speed is for the simulated clock; the wall clock has one speed\n".to_owned())
         }
-        (None, Some(ClockArg::Wall), None) => Ok(Place::Embedded(ClockKind::Wall)),
-        (None, Some(ClockArg::Simulated) | None, _) => Ok(Place::Embedded(ClockKind::Simulated)),
+        (None, Some(ClockArg::Wall), None) => {
+            let home = Home::of_user().map_err(|it| terminal::failure("no lab", &it))?;
+            Ok(Place::Wall { home, name: args.name.clone() })
+        }
+        (None, Some(ClockArg::Simulated) | None, _) if args.name.is_some() => {
+            Err("coalmine: --name is for a lab that others can join: add --clock wall\n".to_owned())
+        }
+        (None, Some(ClockArg::Simulated) | None, _) => Ok(Place::Simulated),
     }
 }
 

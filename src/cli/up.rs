@@ -64,6 +64,7 @@ impl Command<'_> {
             ports: args.ports.into(),
             seed: Seed(args.seed),
             log: args.detached.clone(),
+            run: None,
         };
         let making = Up::start(&self.home, name, options, Arc::new(|it| complain(&line(&it))));
         let up = match self.interrupts.or(making).await {

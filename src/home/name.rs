@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 /// The longest DNS label (RFC 1123).
 const MAX_LENGTH: usize = 63;
+/// Runs of one user that may play side by side, each on a lab of its own, without giving it a name.
+const MAX_RUNS: u32 = 1_000;
 
 /// A lab's name: a DNS label, so that it can be a folder, part of a context's name and of a host's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +29,12 @@ impl LabName {
     #[must_use]
     pub fn kind() -> Self {
         Self("kind".to_owned())
+    }
+
+    /// Those of labs that are made for one run, where no name is given, in the order of preference: `run`, `run-2`, …
+    pub fn of_runs() -> impl Iterator<Item = Self> {
+        let more = (2..=MAX_RUNS).map(|it| Self(format!("run-{it}")));
+        std::iter::once(Self("run".to_owned())).chain(more)
     }
 }
 

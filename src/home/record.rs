@@ -22,6 +22,9 @@ pub struct Record {
     /// Where a detached lab writes what it has to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<PathBuf>,
+    /// The scenario whose run made this lab and ends it; none for labs that stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// None while it is being made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
@@ -31,13 +34,19 @@ impl Record {
     /// A lab whose making begins now.
     #[must_use]
     pub fn new(kind: LabKind, controller: Controller, started: String) -> Self {
-        Self { version: VERSION, kind, controller, pid: None, started, log: None, endpoints: None }
+        Self { version: VERSION, kind, controller, pid: None, started, log: None, run: None, endpoints: None }
     }
 
     /// The same lab, with a file that it writes its log to.
     #[must_use]
     pub fn with_log(self, log: Option<PathBuf>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The same lab, made for one run of this scenario.
+    #[must_use]
+    pub fn with_run(self, run: Option<String>) -> Self {
+        Self { run, ..self }
     }
 }
 

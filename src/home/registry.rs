@@ -203,6 +203,15 @@ impl Home {
         Ok(true)
     }
 
+    /// Removes what killed runs left: their labs ended with them, and nobody else asks for their names again.
+    pub fn sweep_runs(&self) -> Result<(), HomeError> {
+        let killed = |it: &Found| it.state == State::Stale && it.record.as_ref().is_ok_and(|it| it.run.is_some());
+        for lab in self.labs()?.into_iter().filter(killed) {
+            self.forget(&lab.name)?;
+        }
+        Ok(())
+    }
+
     fn gate(&self) -> Result<Gate, HomeError> {
         let path = self.labs.join(GATE);
         let file = files::open_lock(&path).map_err(failed("opened", &path))?;

@@ -50,7 +50,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// What a run on this clock takes: everything on the wall clock is served on free ports.
+    /// What fits this clock: on the wall clock everything is served, on free ports.
     #[must_use]
     pub fn of(clock: Clock) -> Self {
         Self { serve: (!clock.is_simulated()).then(Ports::default), ..Self::default() }

@@ -8,6 +8,7 @@ use crate::home::{
 use crate::sys::clock::{Clock, rfc3339};
 use crate::sys::rng::Seed;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 const CA: &str = "ca.crt";
 const TOKEN: &str = "token";
@@ -21,11 +22,13 @@ pub struct UpOptions {
     pub seed: Seed,
     /// Where this process writes what it has to say, if that is a file.
     pub log: Option<PathBuf>,
+    /// The scenario whose run the lab is made for, if it is.
+    pub run: Option<String>,
 }
 
 impl Default for UpOptions {
     fn default() -> Self {
-        Self { controller: Controller::Builtin, ports: Ports::default(), seed: Seed(1), log: None }
+        Self { controller: Controller::Builtin, ports: Ports::default(), seed: Seed(1), log: None, run: None }
     }
 }
 
@@ -40,6 +43,8 @@ pub struct Up {
 pub enum UpError {
     #[error("the lab `{}` is there already", .0.name)]
     Taken(Box<Found>),
+    #[error("every name for labs of runs is taken: `coalmine status` shows by whom")]
+    NoNameFree,
     #[error(transparent)]
     Home(#[from] HomeError),
     #[error(transparent)]
@@ -51,7 +56,8 @@ impl Up {
     pub async fn start(home: &Home, name: &LabName, options: UpOptions, progress: Progress) -> Result<Self, UpError> {
         let clock = Clock::wall();
         let started = rfc3339(clock.now());
-        let record = Record::new(LabKind::Embedded, options.controller, started).with_log(options.log);
+        let record =
+            Record::new(LabKind::Embedded, options.controller, started).with_log(options.log).with_run(options.run);
         let mut claim = match home.claim(name, record)? {
             Claimed::Ours(claim) => claim,
             Claimed::Taken(found) => return Err(UpError::Taken(Box::new(found))),
@@ -69,6 +75,33 @@ impl Up {
                 Err(error.into())
             }
         }
+    }
+
+    /// The same for a run, under the name that was given or else the first free one of [`LabName::of_runs`]. Removes what
+    /// killed runs left.
+    pub async fn start_for_run(
+        home: &Home,
+        name: Option<&LabName>,
+        options: UpOptions,
+        progress: Progress,
+    ) -> Result<Self, UpError> {
+        home.sweep_runs()?;
+        if let Some(name) = name {
+            return Self::start(home, name, options, progress).await;
+        }
+        for name in LabName::of_runs() {
+            match Self::start(home, &name, options.clone(), Arc::clone(&progress)).await {
+                Err(UpError::Taken(_)) => {}
+                other => return other,
+            }
+        }
+        Err(UpError::NoNameFree)
+    }
+
+    /// Under which name it is found.
+    #[must_use]
+    pub fn name(&self) -> &LabName {
+        self.claim.name()
     }
 
     /// What is written down about it.

@@ -1,8 +1,9 @@
 //! From a plan to a finished run, on a thread of its own: makes the runtime, the clock and the lab, runs, takes all down.
 
 use super::{Bus, Control, Journal, RunError, Session, Sink, beat};
-use crate::event::{ClockKind, Event, RunEnded, RunStarted};
-use crate::lab::{Embedded, Lab, LabError, Options, Reach, Remote, RemoteError};
+use crate::event::{ClockKind, Event, LabStep, RunEnded, RunStarted, StepState};
+use crate::home::{Home, HomeError, LabName};
+use crate::lab::{Embedded, Lab, LabError, Options, Progress, Reach, Remote, RemoteError, Up, UpError, UpOptions};
 use crate::model::command::Command;
 use crate::scenario::Plan;
 use crate::sys::clock::{Clock, rfc3339};
@@ -13,8 +14,11 @@ use tokio::sync::mpsc;
 
 /// Where a run takes place.
 pub enum Place {
-    /// On a lab of its own, made before it and taken down after it.
-    Embedded(ClockKind),
+    /// On a lab of its own, made before it and taken down after it, on the simulated clock: nobody else can reach it.
+    Simulated,
+    /// On a lab of its own, on the wall clock. It is written down in `home` while it is there, so that others can join it:
+    /// under `name`, or the first free one of [`LabName::of_runs`].
+    Wall { home: Home, name: Option<LabName> },
     /// On a lab that is up; it stays up. The wall clock.
     Remote(Reach),
 }
@@ -39,6 +43,10 @@ pub enum LaunchError {
     Runtime(#[from] std::io::Error),
     #[error("the lab could not be made: {0}")]
     Lab(#[from] LabError),
+    #[error("the lab could not be made: {0}")]
+    Up(#[from] UpError),
+    #[error("the lab has ended, and its files are still there: {0}")]
+    Down(#[from] HomeError),
     #[error(transparent)]
     Remote(#[from] RemoteError),
     #[error(transparent)]
@@ -66,16 +74,23 @@ impl Launch {
         let (sender, commands) = mpsc::channel(super::MAX_WAITING_COMMANDS);
         let pacer = tokio::spawn(beat(self.control.clone(), clock, sender));
         let result = match &self.place {
-            Place::Embedded(_) => {
-                let progress = {
-                    let bus = bus.clone();
-                    Arc::new(move |step| bus.publish(Event::LabStep(step)))
-                };
-                let embedded = Embedded::start(clock, self.seed, Options::of(clock), progress).await?;
+            Place::Simulated => {
+                let embedded = Embedded::start(clock, self.seed, Options::default(), progress(&bus)).await?;
                 let ended = self.play(embedded.lab(), bus, commands).await;
                 pacer.abort();
                 embedded.stop().await;
                 ended
+            }
+            Place::Wall { home, name } => {
+                let options = UpOptions { seed: self.seed, run: Some(self.plan.name.clone()), ..UpOptions::default() };
+                let up = Up::start_for_run(home, name.as_ref(), options, progress(&bus)).await?;
+                bus.publish(Event::LabStep(how_to_join(up.name())));
+                let ended = self.play(up.lab(), bus, commands).await;
+                pacer.abort();
+                let down = up.down().await;
+                let ended = ended?;
+                down?;
+                Ok(ended)
             }
             Place::Remote(reach) => {
                 let remote = Remote::connect(reach, clock).await?;
@@ -109,17 +124,29 @@ impl Launch {
 impl Place {
     fn clock(&self) -> ClockKind {
         match self {
-            Self::Embedded(clock) => *clock,
-            Self::Remote(_) => ClockKind::Wall,
+            Self::Simulated => ClockKind::Simulated,
+            Self::Wall { .. } | Self::Remote(_) => ClockKind::Wall,
         }
     }
 
     fn name(&self) -> &str {
         match self {
-            Self::Embedded(_) => crate::lab::EMBEDDED,
+            Self::Simulated | Self::Wall { .. } => crate::lab::EMBEDDED,
             Self::Remote(reach) => &reach.name,
         }
     }
+}
+
+/// Tells the steps of making the lab.
+fn progress(bus: &Bus) -> Progress {
+    let bus = bus.clone();
+    Arc::new(move |step| bus.publish(Event::LabStep(step)))
+}
+
+/// What to type in another terminal while the run plays.
+fn how_to_join(name: &LabName) -> LabStep {
+    let detail = format!("eval \"$(coalmine env --lab {name})\"");
+    LabStep { name: "let kubectl join".to_owned(), state: StepState::Done, detail }
 }
 
 /// Simulated: one thread, paused time, no sockets. Wall: one thread too, so that both run the same code the same way.

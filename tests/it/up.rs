@@ -3,4 +3,5 @@
 mod access;
 mod command;
 mod library;
+mod run;
 mod wire;

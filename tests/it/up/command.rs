@@ -11,43 +11,48 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A user of their own: an own state directory, whose labs end with it.
-struct User(TempDir);
+pub(super) struct User(TempDir);
 
 /// What a command came to.
 #[derive(Debug)]
-struct Came {
-    exit: i32,
-    out: String,
-    err: String,
+pub(super) struct Came {
+    pub exit: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl User {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub(super) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));
         command.args(line.split(' ')).env("XDG_STATE_HOME", self.0.path()).stdin(Stdio::null());
         command
     }
 
-    fn types(&self, line: &str) -> Came {
+    pub(super) fn types(&self, line: &str) -> Came {
         let Output { status, stdout, stderr } = self.command(line).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Came { exit: status.code().unwrap(), out: text(stdout), err: text(stderr) }
     }
 
     /// The lab as `status -o json` shows it; null where it is not written down.
-    fn lab(&self, name: &str) -> Value {
+    pub(super) fn lab(&self, name: &str) -> Value {
         let came = self.types("status -o json");
         assert_eq!(came.exit, 0, "{came:?}");
         let all: Value = serde_json::from_str(&came.out).unwrap();
         all["labs"].as_array().unwrap().iter().find(|it| it["name"] == name).cloned().unwrap_or_default()
     }
 
+    /// The state directory.
+    pub(super) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
     /// What is left of a lab on disk.
-    fn left(&self, name: &str) -> bool {
+    pub(super) fn left(&self, name: &str) -> bool {
         self.0.path().join("coalmine/labs").join(name).exists()
     }
 }
@@ -60,13 +65,13 @@ impl Drop for User {
     }
 }
 
-fn signal(pid: u64, name: &str) {
+pub(super) fn signal(pid: u64, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
 }
 
 /// Waits until a process has ended, with all its threads: only then are its locks free. It may still be listed, as a
 /// zombie, until somebody asks how it ended.
-fn wait_for_end(pid: u64) {
+pub(super) fn wait_for_end(pid: u64) {
     let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
     let is_zombie = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| it.contains(") Z "));
     while threads() > 1 || (threads() == 1 && !is_zombie()) {
@@ -187,7 +192,7 @@ fn labs_stand_beside_each_other_and_a_killed_one_stops_nobody() {
 }
 
 /// A lab in the foreground, once it has said `what`.
-fn foreground(user: &User, line: &str, what: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+pub(super) fn foreground(user: &User, line: &str, what: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = user.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
