@@ -9,8 +9,8 @@
 //! Decisions, each held by a test:
 //! - The registry writes byte for byte what Prometheus' Go client writes; labels by name, series by label values.
 //! - PromQL answers as Prometheus 3.14 does (`tests/it/metrics` asks both), on floats. The parser is our own, so that
-//!   errors, their places and the remarks on odd queries are Prometheus' too. Native histograms, experimental functions,
-//!   `fill` and durations that are computed are left out.
+//!   errors, their places and the remarks on odd queries are Prometheus' too. Native histograms, experimental functions
+//!   and `fill` are left out.
 //! - A query is read once and evaluated for all steps at a time. "No value here" is the staleness marker, which no
 //!   arithmetic can make.
 //! - Scrapes write `up` and `scrape_samples_scraped`, not `scrape_duration_seconds`: how long a scrape took on the

@@ -5,7 +5,7 @@ use super::eval::label_functions::pieces;
 use super::eval::over_time::RangeFunction;
 use super::expr::{Call, Expr};
 use super::lower::{call, lower};
-use super::syntax::Node;
+use super::syntax::{Node, Scale};
 use super::value::QueryError;
 use crate::metrics::store::anchored;
 
@@ -13,16 +13,17 @@ use crate::metrics::store::anchored;
 struct Arguments<'n> {
     name: &'n str,
     rest: std::slice::Iter<'n, Node>,
+    scale: Scale,
 }
 
 impl Arguments<'_> {
     fn optional(&mut self) -> Result<Option<Expr>, QueryError> {
-        self.rest.next().map(lower).transpose()
+        self.rest.next().map(|arg| lower(arg, self.scale)).transpose()
     }
 
     fn next(&mut self) -> Result<Expr, QueryError> {
         let missing = || QueryError::Execution(format!("an argument of {:?} is missing", self.name));
-        lower(self.rest.next().ok_or_else(missing)?)
+        lower(self.rest.next().ok_or_else(missing)?, self.scale)
     }
 
     fn text(&mut self) -> Result<String, QueryError> {
@@ -39,8 +40,8 @@ impl Arguments<'_> {
 }
 
 /// A call of the function `name`, which begins at `at`.
-pub(super) fn lower_call(name: &str, args: &[Node], at: usize) -> Result<Expr, QueryError> {
-    let mut args = Arguments { name, rest: args.iter() };
+pub(super) fn lower_call(name: &str, args: &[Node], at: usize, scale: Scale) -> Result<Expr, QueryError> {
+    let mut args = Arguments { name, rest: args.iter(), scale };
     let lowered = match (range_function(name), date_part(name), math(name)) {
         (Some(function), ..) => over_time(function, &mut args)?,
         (_, Some(part), _) => Call::Date(part, args.optional()?),

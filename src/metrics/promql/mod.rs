@@ -21,7 +21,7 @@ pub use value::{Answered, QueryError, RangeSeries, Sample, SamplesRead, Value};
 use super::store::{Matcher, Store};
 use eval::{Engine, Steps};
 use expr::{Expr, Kind};
-use syntax::Node;
+use syntax::{Node, Scale};
 
 /// How far back an instant selector looks for a sample, in milliseconds (Prometheus' `--query.lookback-delta`).
 pub const LOOKBACK_MS: i64 = 5 * 60_000;
@@ -58,7 +58,7 @@ impl Default for Terms<'_> {
 pub struct Query {
     text: String,
     node: Node,
-    /// Some mistakes in constant texts are mistakes of the evaluation.
+    /// For one time. Some mistakes in constant texts and durations are mistakes of the evaluation.
     expr: Result<Expr, QueryError>,
 }
 
@@ -71,11 +71,7 @@ impl Query {
             )));
         }
         let node = syntax::parse(text).map_err(|error| QueryError::Parse(error.in_query(text)))?;
-        Ok(Self { text: text.to_owned(), expr: lower::lower(&node), node })
-    }
-
-    fn expr(&self) -> Result<&Expr, QueryError> {
-        self.expr.as_ref().map_err(Clone::clone)
+        Ok(Self { text: text.to_owned(), expr: lower::lower(&node, Scale::default()), node })
     }
 
     /// The answer at `t_ms` (milliseconds since 1970).
@@ -86,7 +82,7 @@ impl Query {
     /// As [`Query::instant`], on these terms, with what there is to say about the answer.
     pub fn answer(&self, store: &Store, t_ms: i64, terms: Terms) -> Result<Answered, QueryError> {
         let engine = Engine::new(store, t_ms, t_ms, terms);
-        let value = engine.instant(self.expr()?, t_ms)?;
+        let value = engine.instant(self.expr.as_ref().map_err(Clone::clone)?, t_ms)?;
         Ok(engine.answered(value, &self.text))
     }
 
@@ -123,7 +119,8 @@ impl Query {
         }
         let steps = Steps { start_ms, step_ms, count: steps as usize + 1 };
         let engine = Engine::new(store, start_ms, end_ms, terms);
-        let value = engine.range(self.expr()?, steps)?;
+        let expr = lower::lower(&self.node, Scale { step_ms, range_ms: end_ms.saturating_sub(start_ms) })?;
+        let value = engine.range(&expr, steps)?;
         Ok(engine.answered(value, &self.text))
     }
 

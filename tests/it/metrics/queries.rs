@@ -2,10 +2,22 @@
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    [FLAGGER, BURN_RATE, SELECTORS, WINDOWS, AGGREGATIONS, OPERATORS, HISTOGRAMS, FUNCTIONS, SUBQUERIES, ERRORS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        FLAGGER,
+        BURN_RATE,
+        SELECTORS,
+        WINDOWS,
+        DURATIONS,
+        AGGREGATIONS,
+        OPERATORS,
+        HISTOGRAMS,
+        FUNCTIONS,
+        SUBQUERIES,
+        ERRORS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// Whether the order of an instant answer means something.
@@ -113,6 +125,49 @@ const WINDOWS: &[&str] = &[
     "quantile_over_time(0.5, special[2m])",
     "stddev_over_time(temperature[2m])",
     "stdvar_over_time(growing[2m])",
+];
+
+/// Durations that are computed.
+const DURATIONS: &[&str] = &[
+    "temperature[10s * 2]",
+    "rate(http_requests_total[1m + 30s])",
+    "rate(http_requests_total[(30s + 1m) * 2 - 7])",
+    "rate(http_requests_total[5m / 3])",
+    "rate(http_requests_total[10m % 7m])",
+    "rate(http_requests_total[2 ^ 3 ^ 2])",
+    "rate(http_requests_total[-1m + 3m])",
+    "rate(http_requests_total[min_of(1m, 90s)] offset max_of(1m, 90s))",
+    "rate(http_requests_total[max_of(step(), 1m)])",
+    "rate(http_requests_total[step() * 4])",
+    "rate(http_requests_total[range()])",
+    "rate(http_requests_total[range() + 1m])",
+    "avg_over_time(temperature[1m + step() / 3])",
+    "temperature offset (1m * 2)",
+    "temperature offset -(1m * 2)",
+    "temperature offset step()",
+    "temperature offset -step()",
+    "temperature offset -range() @ start()",
+    "temperature offset (2m - 5m)",
+    "temperature offset 1m * 2",
+    "temperature offset (1m) * 2",
+    "temperature offset step() * 2",
+    "temperature offset (1ms / 3)",
+    "max_over_time(temperature[3m + 1m:10s * 2])",
+    "max_over_time(rate(http_requests_total[30s * 2])[5m:step() + 10s] offset (30s + 30s))",
+    "max_over_time(temperature[2m:max_of(step(), 5s)])",
+    "temperature[1m - 1m]",
+    "temperature[1m - 2m]",
+    "temperature[step()]",
+    "sum_over_time(temperature[step() - step()])",
+    "sum_over_time(temperature[1m / (step() - step())])",
+    "sum_over_time(temperature[1m % (5m - 5m)])",
+    "sum_over_time(temperature[100y + 200y])",
+    "sum_over_time(temperature[1m ^ 400])",
+    "sum_over_time(temperature[(-1m) ^ 0.5])",
+    "temperature offset (-100y - 200y)",
+    "temperature offset (1m / (1m - 1m))",
+    "max_over_time(temperature[2m:1m - 1m])",
+    "max_over_time(temperature[1m - 2m:1m - 1m] offset (1y ^ 99))",
 ];
 
 const AGGREGATIONS: &[&str] = &[

@@ -1,7 +1,7 @@
 //! Tokens to a tree, by precedence climbing.
 
 use super::lexer::{Item, Lexer};
-use super::token::{Keyword, Preprocessor, Token, describe};
+use super::token::{Keyword, Token, describe};
 use super::{Aggregate, Binary, Function, Matching, Node, ParseError, Quoted, Selector, What, functions};
 use crate::metrics::duration;
 use crate::metrics::promql::MAX_QUERY_DEPTH;
@@ -21,7 +21,7 @@ pub(super) struct Parser<'t> {
     /// Within the parentheses of an aggregation, which then answers for what is unexpected.
     in_aggregation: bool,
     /// How many expressions are being read within one another.
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 pub(super) fn parse(text: &str) -> Parsed<Node> {
@@ -61,7 +61,7 @@ pub(super) fn parse_selector(text: &str) -> Parsed<Selector> {
 
 impl BinaryOp {
     /// How tightly the operator binds; more is tighter.
-    fn precedence(self) -> u8 {
+    pub(super) fn precedence(self) -> u8 {
         match self {
             Self::Or => 1,
             Self::And | Self::Unless => 2,
@@ -73,14 +73,14 @@ impl BinaryOp {
     }
 
     /// The least precedence that the right side's operators must have.
-    fn right(self) -> u8 {
+    pub(super) fn right(self) -> u8 {
         // Only powers group from the right.
         if self == Self::Pow { self.precedence() } else { self.precedence() + 1 }
     }
 }
 
 /// Of products; a sign binds as tightly.
-const PRODUCT: u8 = 5;
+pub(super) const PRODUCT: u8 = 5;
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str) -> Self {
@@ -374,102 +374,6 @@ impl<'t> Parser<'t> {
         Ok(self.node(name.start, depth, What::Call { function, args }))
     }
 
-    /// A range or step: more than nothing. Milliseconds.
-    pub(super) fn positive_duration(&mut self, wanted: Wanted) -> Parsed<i64> {
-        let (start, seconds) = self.duration(0, wanted)?;
-        if seconds <= 0.0 {
-            return ParseError::new(start, "duration must be greater than 0");
-        }
-        Ok(millis(seconds))
-    }
-
-    /// An offset, which may be negative and of which operators are no part. Milliseconds.
-    pub(super) fn offset_duration(&mut self, wanted: Wanted) -> Parsed<i64> {
-        let item = self.peek()?;
-        let seconds = match item.token {
-            Token::Operator(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
-                self.next()?;
-                let sign = if op == BinaryOp::Sub { -1.0 } else { 1.0 };
-                if self.accept(Token::LeftParen)? {
-                    let (_, seconds) = self.duration(0, wanted)?;
-                    if !self.accept(Token::RightParen)? {
-                        return self.unexpected(wanted.0, wanted.1);
-                    }
-                    sign * seconds
-                } else {
-                    sign * self.duration_literal(item.start, wanted)?
-                }
-            }
-            _ => self.duration_literal(item.start, wanted)?,
-        };
-        Ok(millis(seconds))
-    }
-
-    /// Seconds, with where they begin. What computes durations is read and refused.
-    fn duration(&mut self, least: u8, wanted: Wanted) -> Parsed<(usize, f64)> {
-        self.depth += 1;
-        if self.depth > MAX_QUERY_DEPTH {
-            return ParseError::new(self.last_end, format!("the query nests deeper than {MAX_QUERY_DEPTH}"));
-        }
-        let item = self.peek()?;
-        let seconds = match item.token {
-            Token::Operator(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
-                self.next()?;
-                let (_, seconds) = self.duration(PRODUCT + 1, wanted)?;
-                if op == BinaryOp::Sub { -seconds } else { seconds }
-            }
-            _ => self.duration_literal(item.start, wanted)?,
-        };
-        if let Token::Operator(op) = self.peek()?.token
-            && op.precedence() >= least.max(BinaryOp::Add.precedence())
-        {
-            self.next()?;
-            self.duration(op.right(), wanted)?;
-            return not_enabled(item.start);
-        }
-        self.depth -= 1;
-        Ok((item.start, seconds))
-    }
-
-    /// A number or duration; anything else that gives a duration is read and refused. `start` is where its
-    /// sign is, if it has one.
-    fn duration_literal(&mut self, start: usize, wanted: Wanted) -> Parsed<f64> {
-        let item = self.peek()?;
-        match item.token {
-            Token::Number | Token::Duration => {
-                self.next()?;
-                let seconds = self.number(item)?;
-                if !(-LONGEST_SECONDS..=LONGEST_SECONDS).contains(&seconds) {
-                    return ParseError::new(start, "duration out of range");
-                }
-                Ok(seconds)
-            }
-            Token::LeftParen => {
-                self.next()?;
-                let (inner, _) = self.duration(0, wanted)?;
-                if self.accept(Token::RightParen)? { not_enabled(inner) } else { self.unexpected(wanted.0, wanted.1) }
-            }
-            Token::Preprocessor(which) if !matches!(which, Preprocessor::Start | Preprocessor::End) => {
-                self.next()?;
-                let pair = matches!(which, Preprocessor::MaxOf | Preprocessor::MinOf);
-                let mut whole = self.accept(Token::LeftParen)?;
-                if whole && pair {
-                    self.duration(0, wanted)?;
-                    whole = self.accept(Token::Comma)?;
-                    if whole {
-                        self.duration(0, wanted)?;
-                    }
-                }
-                if whole && self.accept(Token::RightParen)? {
-                    not_enabled(start)
-                } else {
-                    self.unexpected(wanted.0, wanted.1)
-                }
-            }
-            _ => self.unexpected(wanted.0, wanted.1),
-        }
-    }
-
     /// The value of a number, or of a duration in seconds.
     pub(super) fn number(&self, item: Item) -> Parsed<f64> {
         let text = self.text_of(item);
@@ -489,21 +393,6 @@ impl<'t> Parser<'t> {
     pub(super) fn unquoted(&self, item: Item) -> String {
         unquote(self.text_of(item))
     }
-}
-
-const COMPUTED_DURATION: &str = "durations that are computed (`5m + 1m`, `step()`) are left out";
-
-/// Go's longest duration, in seconds.
-const LONGEST_SECONDS: f64 = 9_223_372_036.854_776;
-
-fn millis(seconds: f64) -> i64 {
-    // Nanoseconds first, as Go rounds, then cut to milliseconds.
-    ((seconds * 1e9).round() / 1e6) as i64
-}
-
-/// What computes durations is left out here.
-fn not_enabled<T>(start: usize) -> Parsed<T> {
-    ParseError::new(start, COMPUTED_DURATION)
 }
 
 /// The operator of that name, if it has as many arguments as it takes.

@@ -16,14 +16,16 @@ mod grammar;
 mod lexer;
 mod print;
 mod selector;
+mod span;
 mod token;
 mod tree;
 
 pub(super) use functions::Function;
 pub(super) use print::pretty;
+pub(super) use span::{Scale, Span};
 pub(super) use tree::json;
 
-use super::expr::{AggregateOp, BinaryOp, Cardinality, Kind, When};
+use super::expr::{AggregateOp, At, BinaryOp, Cardinality, Kind};
 use crate::metrics::labels::Quoted;
 use crate::metrics::store::Matcher;
 
@@ -74,13 +76,20 @@ pub(super) enum What {
     Number { value: f64, duration: bool },
     Text(String),
     Selector(Selector),
-    Range { selector: Selector, range_ms: i64 },
-    Subquery { inner: Box<Node>, range_ms: i64, step_ms: Option<i64>, when: When },
+    Range { selector: Selector, range: Span },
+    Subquery { inner: Box<Node>, range: Span, step: Option<Span>, when: When },
     Aggregate(Box<Aggregate>),
     Binary(Box<Binary>),
     Call { function: &'static Function, args: Vec<Node> },
     Paren(Box<Node>),
     Unary { negative: bool, inner: Box<Node> },
+}
+
+/// `offset … @ …`: what moves a selector or a subquery in time, as written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct When {
+    pub(super) offset: Option<Span>,
+    pub(super) at: Option<At>,
 }
 
 /// `name{matchers} offset … @ …`.

@@ -1,10 +1,10 @@
 //! Writes a query back: on one line, or over several where it is long.
 
-use super::{Aggregate, Binary, Matching, Node, Quoted, Selector, What};
+use super::{Aggregate, Binary, Matching, Node, Quoted, Selector, Span, What, When};
 use crate::metrics::duration::Written;
 use crate::metrics::labels::{METRIC_NAME, is_plain_name};
 use crate::metrics::number;
-use crate::metrics::promql::expr::{At, Cardinality, Kind, When};
+use crate::metrics::promql::expr::{At, Cardinality, Kind};
 use crate::metrics::store::{MatchKind, Matcher};
 use std::fmt;
 
@@ -19,16 +19,16 @@ impl fmt::Display for Node {
             What::Text(text) => Quoted(text).fmt(f),
             What::Selector(selector) => {
                 write_bare(f, selector)?;
-                write_when(f, selector.when)
+                write_when(f, &selector.when)
             }
-            What::Range { selector, range_ms } => {
+            What::Range { selector, range } => {
                 write_bare(f, selector)?;
-                write!(f, "[{}]", Written(*range_ms))?;
-                write_when(f, selector.when)
+                write!(f, "[{range}]")?;
+                write_when(f, &selector.when)
             }
-            What::Subquery { inner, range_ms, step_ms, when } => {
+            What::Subquery { inner, range, step, when } => {
                 write!(f, "{inner}")?;
-                write_subquery(f, *range_ms, *step_ms, *when)
+                write_subquery(f, range, step.as_ref(), when)
             }
             What::Aggregate(aggregate) => {
                 write_aggregation(f, aggregate)?;
@@ -73,20 +73,23 @@ fn write_bare(f: &mut fmt::Formatter<'_>, selector: &Selector) -> fmt::Result {
     write!(f, "{{{}}}", conditions.join(","))
 }
 
-fn write_when(f: &mut impl fmt::Write, when: When) -> fmt::Result {
+fn write_when(f: &mut impl fmt::Write, when: &When) -> fmt::Result {
     match when.at {
         None => {}
         Some(At::Start) => f.write_str(" @ start()")?,
         Some(At::End) => f.write_str(" @ end()")?,
         Some(At::Time(millis)) => write!(f, " @ {:.3}", millis as f64 / 1000.0)?,
     }
-    if when.offset_ms != 0 { write!(f, " offset {}", Written(when.offset_ms)) } else { Ok(()) }
+    match &when.offset {
+        Some(offset) if offset.is_computed() || offset.fixed_ms() != 0 => write!(f, " offset {offset}"),
+        _ => Ok(()),
+    }
 }
 
-fn write_subquery(f: &mut impl fmt::Write, range_ms: i64, step_ms: Option<i64>, when: When) -> fmt::Result {
-    write!(f, "[{}:", Written(range_ms))?;
-    if let Some(step_ms) = step_ms {
-        write!(f, "{}", Written(step_ms))?;
+fn write_subquery(f: &mut impl fmt::Write, range: &Span, step: Option<&Span>, when: &When) -> fmt::Result {
+    write!(f, "[{range}:")?;
+    if let Some(step) = step {
+        write!(f, "{step}")?;
     }
     f.write_str("]")?;
     write_when(f, when)
@@ -140,9 +143,9 @@ fn split(node: &Node, level: usize) -> String {
     let space = indent(level);
     match &node.what {
         What::Subquery { .. } if whole.len() <= MAX_LINE_BYTES => whole,
-        What::Subquery { inner, range_ms, step_ms, when } => {
+        What::Subquery { inner, range, step, when } => {
             let mut out = split(inner, level);
-            let _ = write_subquery(&mut out, *range_ms, *step_ms, *when);
+            let _ = write_subquery(&mut out, range, step.as_ref(), when);
             out
         }
         What::Unary { negative, inner } => {

@@ -3,9 +3,9 @@
 use super::grammar::{Parsed, Parser};
 use super::lexer::Item;
 use super::token::{Keyword, Preprocessor, Token};
-use super::{Node, ParseError, Selector, What};
+use super::{Node, ParseError, Selector, Span, What, When};
 use crate::metrics::labels::METRIC_NAME;
-use crate::metrics::promql::expr::{At, BinaryOp, When};
+use crate::metrics::promql::expr::{At, BinaryOp};
 use crate::metrics::store::{MatchKind, Matcher};
 
 /// What may stand where a duration is wanted.
@@ -100,14 +100,14 @@ impl Parser<'_> {
     fn ranged(&mut self, node: Node) -> Parsed<Node> {
         let bracket = self.next()?;
         let wanted = ("subquery or range selector", DURATION_WANTED);
-        let range_ms = self.positive_duration(wanted)?;
+        let range = self.positive_duration(wanted)?;
         if self.accept(Token::RightBracket)? {
-            return self.range_of(node, bracket.start, range_ms);
+            return self.range_of(node, bracket.start, range);
         }
         if !self.accept(Token::Colon)? {
             return self.unexpected("subquery or range", "\":\" or \"]\"");
         }
-        let step_ms = if self.peek()?.token == Token::RightBracket {
+        let step = if self.peek()?.token == Token::RightBracket {
             None
         } else {
             let wanted = ("subquery selector", "number, duration, step(), range(), or \"]\"");
@@ -117,37 +117,38 @@ impl Parser<'_> {
             return self.unexpected("subquery selector", "\"]\"");
         }
         let (start, depth) = (node.start, node.depth);
-        let what = What::Subquery { inner: Box::new(node), range_ms, step_ms, when: When::default() };
+        let what = What::Subquery { inner: Box::new(node), range, step, when: When::default() };
         Ok(self.node(start, depth, what))
     }
 
-    fn range_of(&mut self, node: Node, bracket: usize, range_ms: i64) -> Parsed<Node> {
+    fn range_of(&mut self, node: Node, bracket: usize, range: Span) -> Parsed<Node> {
         let What::Selector(selector) = node.what else {
             return ParseError::new(bracket, "ranges only allowed for vector selectors");
         };
-        if selector.when.offset_ms != 0 {
+        if selector.when.offset.as_ref().is_some_and(|it| it.fixed_ms() != 0) {
             return ParseError::new(bracket, "no offset modifiers allowed before range");
         }
         if matches!(selector.when.at, Some(At::Time(_))) {
             return ParseError::new(bracket, "no @ modifiers allowed before range");
         }
-        Ok(self.node(node.start, node.depth, What::Range { selector, range_ms }))
+        Ok(self.node(node.start, node.depth, What::Range { selector, range }))
     }
 
     /// `offset duration`.
     fn shifted(&mut self, mut node: Node) -> Parsed<Node> {
         self.next()?;
-        let offset_ms = self.offset_duration(("offset", DURATION_WANTED))?;
+        let offset = self.offset_duration(("offset", DURATION_WANTED))?;
         let start = node.start;
         let Some(when) = when_of(&mut node) else {
             let text =
                 "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery";
             return ParseError::new(start, text);
         };
-        if when.offset_ms != 0 {
+        // One of nothing is none.
+        if when.offset.as_ref().is_some_and(|it| it.is_computed() || it.fixed_ms() != 0) {
             return ParseError::new(start, "offset may not be set multiple times");
         }
-        when.offset_ms = offset_ms;
+        when.offset = Some(offset);
         node.end = self.last_end();
         Ok(node)
     }

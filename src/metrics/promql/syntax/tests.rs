@@ -17,7 +17,7 @@ fn errors_have_prometheus_words_and_places() {
             "1:9: parse error: unexpected end of input in offset, expected number, duration, step(), or range()",
         ),
         ("x[0s]", "1:3: parse error: duration must be greater than 0"),
-        ("x[5m+1s]", "1:3: parse error: durations that are computed (`5m + 1m`, `step()`) are left out"),
+        ("x[5m / 0s]", "1:6: parse error: division by zero"),
         ("1 > 2", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
         ("rate(x)", "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector"),
         ("nonsense(x)", "1:1: parse error: unknown function with name \"nonsense\""),
@@ -46,6 +46,7 @@ fn queries_are_written_back_as_prometheus_writes_them() {
         ("{__name__=\"x\", y=`\"`}", "{__name__=\"x\",y=\"\\\"\"}"),
         ("5m + topk(3, x[5m:] > 1m)", ""),
         ("Sum(X )", "sum(X)"),
+        ("x[(5m+1m)*2:STEP ( )] offset -max_of(1,range())", "x[(5m + 1m) * 2:step()] offset -max_of(1, range())"),
     ] {
         match parse(query) {
             Ok(node) => assert_eq!(node.to_string(), expected, "{query}"),

@@ -1,8 +1,8 @@
 //! A tree as `/api/v1/parse_query` shows it.
 
-use super::{Node, Selector, What};
+use super::{Node, Selector, Span, What, When};
 use crate::metrics::number;
-use crate::metrics::promql::expr::{At, Cardinality, Kind, When};
+use crate::metrics::promql::expr::{At, Cardinality, Kind};
 use crate::metrics::store::MatchKind;
 use serde_json::{Value as Json, json};
 
@@ -19,30 +19,30 @@ pub(in crate::metrics::promql) fn json(node: &Node) -> Json {
                 "anchored": false,
                 "smoothed": false,
             }),
-            selector.when,
+            &selector.when,
         ),
-        What::Range { selector, range_ms } => with_time(
+        What::Range { selector, range } => with_time(
             json!({
                 "type": "matrixSelector",
                 "name": selector.name,
                 "matchers": matchers(selector),
-                "range": range_ms,
-                "rangeExpr": null,
+                "range": range.fixed_ms(),
+                "rangeExpr": range.json(),
                 "anchored": false,
                 "smoothed": false,
             }),
-            selector.when,
+            &selector.when,
         ),
-        What::Subquery { inner, range_ms, step_ms, when } => with_time(
+        What::Subquery { inner, range, step, when } => with_time(
             json!({
                 "type": "subquery",
                 "expr": json(inner),
-                "range": range_ms,
-                "rangeExpr": null,
-                "step": step_ms.unwrap_or(0),
-                "stepExpr": null,
+                "range": range.fixed_ms(),
+                "rangeExpr": range.json(),
+                "step": step.as_ref().map_or(0, Span::fixed_ms),
+                "stepExpr": step.as_ref().map_or(Json::Null, Span::json),
             }),
-            *when,
+            when,
         ),
         What::Aggregate(aggregate) => json!({
             "type": "aggregation",
@@ -77,9 +77,9 @@ pub(in crate::metrics::promql) fn json(node: &Node) -> Json {
     }
 }
 
-fn with_time(mut node: Json, when: When) -> Json {
-    node["offset"] = when.offset_ms.into();
-    node["offsetExpr"] = Json::Null;
+fn with_time(mut node: Json, when: &When) -> Json {
+    node["offset"] = when.offset.as_ref().map_or(0, Span::fixed_ms).into();
+    node["offsetExpr"] = when.offset.as_ref().map_or(Json::Null, Span::json);
     (node["timestamp"], node["startOrEnd"]) = match when.at {
         None => (Json::Null, Json::Null),
         Some(At::Time(millis)) => (millis.into(), Json::Null),
