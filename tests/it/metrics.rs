@@ -8,5 +8,6 @@ mod outside;
 mod prometheus;
 mod promtool;
 mod queries;
+mod relabel;
 mod rules;
 mod texts;

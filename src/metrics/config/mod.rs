@@ -6,6 +6,7 @@
 //! Kubernetes (whoever discovers gives labels).
 
 mod file;
+mod md5;
 mod relabel;
 mod target;
 

@@ -1,5 +1,6 @@
 //! Relabelling: rules that change labels, or drop what has them.
 
+use super::md5::md5;
 use crate::metrics::labels::Labels;
 use crate::metrics::store::anchored;
 use regex::Regex;
@@ -10,11 +11,12 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RelabelSpec {
-    #[serde(default)]
-    source_labels: Vec<String>,
+    source_labels: Option<Vec<String>>,
     separator: Option<String>,
     target_label: Option<String>,
     regex: Option<Pattern>,
+    #[serde(default)]
+    modulus: u64,
     replacement: Option<String>,
     action: Option<String>,
 }
@@ -65,6 +67,8 @@ enum Action {
     Drop,
     KeepEqual,
     DropEqual,
+    /// By how much the hash is divided; never 0.
+    HashMod(u64),
     LabelMap,
     LabelDrop,
     LabelKeep,
@@ -73,19 +77,17 @@ enum Action {
 }
 
 impl Action {
-    fn read(name: &str) -> Result<Self, String> {
+    fn read(name: &str, modulus: u64) -> Result<Self, String> {
         Ok(match name.to_lowercase().as_str() {
             "replace" => Self::Replace,
             "keep" => Self::Keep,
             "drop" => Self::Drop,
             "keepequal" => Self::KeepEqual,
             "dropequal" => Self::DropEqual,
-            "hashmod" => {
-                return Err(
-                    "relabel action hashmod, which spreads targets over servers, is not supported by the embedded lab"
-                        .to_owned(),
-                );
+            "hashmod" if modulus == 0 => {
+                return Err("relabel configuration for hashmod requires non-zero modulus".to_owned());
             }
+            "hashmod" => Self::HashMod(modulus),
             "labelmap" => Self::LabelMap,
             "labeldrop" => Self::LabelDrop,
             "labelkeep" => Self::LabelKeep,
@@ -95,27 +97,67 @@ impl Action {
         })
     }
 
-    fn needs_target(self) -> bool {
-        use Action as A;
-        matches!(self, A::Replace | A::Lowercase | A::Uppercase | A::KeepEqual | A::DropEqual)
+    fn name(self) -> &'static str {
+        match self {
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+            Self::Drop => "drop",
+            Self::KeepEqual => "keepequal",
+            Self::DropEqual => "dropequal",
+            Self::HashMod(_) => "hashmod",
+            Self::LabelMap => "labelmap",
+            Self::LabelDrop => "labeldrop",
+            Self::LabelKeep => "labelkeep",
+            Self::Lowercase => "lowercase",
+            Self::Uppercase => "uppercase",
+        }
     }
+}
+
+/// What rules have where nothing is said.
+const SEPARATOR: &str = ";";
+const PATTERN: &str = "(.*)";
+const REPLACEMENT: &str = "$1";
+
+/// What Prometheus finds wrong with a rule, in its order.
+fn check(action: Action, rule: &RelabelSpec) -> Result<(), String> {
+    use Action as A;
+    let name = action.name();
+    let target = rule.target_label.as_deref().unwrap_or_default();
+    let replacement = rule.replacement.as_deref().unwrap_or(REPLACEMENT);
+    let equal = matches!(action, A::KeepEqual | A::DropEqual);
+    let cases = matches!(action, A::Lowercase | A::Uppercase);
+    if target.is_empty() && (equal || cases || matches!(action, A::Replace | A::HashMod(_))) {
+        return Err(format!("relabel configuration for {name} action requires 'target_label' value"));
+    }
+    if (equal || cases) && replacement != REPLACEMENT {
+        return Err(format!("'replacement' can not be set for {name} action"));
+    }
+    if action == A::LabelMap && replacement.is_empty() {
+        return Err(format!("{replacement:?} is invalid 'replacement' for {name} action"));
+    }
+    let separator = rule.separator.as_deref().unwrap_or(SEPARATOR);
+    let plain = rule.modulus == 0 && separator == SEPARATOR && replacement == REPLACEMENT;
+    if equal && !(plain && rule.regex.is_none()) {
+        return Err(format!("{name} action requires only 'source_labels' and `target_label`, and no other fields"));
+    }
+    if matches!(action, A::LabelDrop | A::LabelKeep) && !(plain && target.is_empty() && rule.source_labels.is_none()) {
+        return Err(format!("{name} action requires only 'regex', and no other fields"));
+    }
+    Ok(())
 }
 
 impl Relabelling {
     pub(super) fn read(spec: RelabelSpec) -> Result<Self, String> {
-        let action = Action::read(spec.action.as_deref().unwrap_or("replace"))?;
-        let target = spec.target_label.unwrap_or_default();
-        let name = format!("{action:?}").to_lowercase();
-        if action.needs_target() && target.is_empty() {
-            return Err(format!("relabel configuration for {name} action requires 'target_label' value"));
-        }
-        let pattern = spec.regex.map_or_else(|| "(.*)".to_owned(), |pattern| pattern.0);
+        let action = Action::read(spec.action.as_deref().unwrap_or("replace"), spec.modulus)?;
+        check(action, &spec)?;
+        let pattern = spec.regex.map_or_else(|| PATTERN.to_owned(), |pattern| pattern.0);
         Ok(Self {
-            sources: spec.source_labels,
-            separator: spec.separator.unwrap_or_else(|| ";".to_owned()),
-            target,
+            sources: spec.source_labels.unwrap_or_default(),
+            separator: spec.separator.unwrap_or_else(|| SEPARATOR.to_owned()),
+            target: spec.target_label.unwrap_or_default(),
             pattern: anchored(&pattern).map_err(|error| error.to_string())?,
-            replacement: spec.replacement.unwrap_or_else(|| "$1".to_owned()),
+            replacement: spec.replacement.unwrap_or_else(|| REPLACEMENT.to_owned()),
             action,
         })
     }
@@ -131,14 +173,19 @@ impl Relabelling {
             Action::KeepEqual => return target() == joined,
             Action::DropEqual => return target() != joined,
             Action::Replace => self.replace(labels, &joined),
-            Action::Lowercase => set(labels, &self.target, joined.to_lowercase()),
-            Action::Uppercase => set(labels, &self.target, joined.to_uppercase()),
+            Action::Lowercase => set(labels, &self.target, joined.chars().map(lower).collect()),
+            Action::Uppercase => set(labels, &self.target, joined.chars().map(upper).collect()),
+            Action::HashMod(modulus) => {
+                let [.., a, b, c, d, e, f, g, h] = md5(joined.as_bytes());
+                let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                set(labels, &self.target, (hash % modulus).to_string());
+            }
             Action::LabelDrop => labels.retain(|name, _| !self.pattern.is_match(name)),
             Action::LabelKeep => labels.retain(|name, _| self.pattern.is_match(name)),
             Action::LabelMap => {
                 let matching = labels.iter().filter(|(name, _)| self.pattern.is_match(name));
                 let renamed = |(name, value): (&String, &String)| {
-                    let new = self.pattern.replace(name, bracketed(&self.replacement).as_str()).into_owned();
+                    let new = self.pattern.replace(name, self.replacement.as_str()).into_owned();
                     (new, value.clone())
                 };
                 let new: Vec<(String, String)> = matching.map(renamed).collect();
@@ -151,8 +198,8 @@ impl Relabelling {
     fn replace(&self, labels: &mut BTreeMap<String, String>, joined: &str) {
         let Some(found) = self.pattern.captures(joined) else { return };
         let (mut name, mut value) = (String::new(), String::new());
-        found.expand(&bracketed(&self.target), &mut name);
-        found.expand(&bracketed(&self.replacement), &mut value);
+        found.expand(&self.target, &mut name);
+        found.expand(&self.replacement, &mut value);
         if !name.is_empty() {
             set(labels, &name, value);
         }
@@ -168,22 +215,18 @@ fn set(labels: &mut BTreeMap<String, String>, name: &str, value: String) {
     }
 }
 
-/// `$1x` names the group `1x` in Rust and in Go, so a replacement means the same in both; nothing is to be changed but
-/// what Go takes for a text: `$` before no name.
-fn bracketed(replacement: &str) -> String {
-    let mut out = String::with_capacity(replacement.len());
-    let mut characters = replacement.chars().peekable();
-    while let Some(character) = characters.next() {
-        out.push(character);
-        let names = |next: &char| *next == '{' || *next == '_' || *next == '$' || next.is_ascii_alphanumeric();
-        if character == '$' && !characters.peek().is_some_and(names) {
-            // Go drops a dollar that names nothing.
-            out.pop();
-        } else if character == '$' && characters.peek() == Some(&'$') {
-            out.extend(characters.next());
-        }
+/// Letter by letter, as Go changes them.
+fn lower(letter: char) -> char {
+    letter.to_lowercase().next().unwrap_or(letter)
+}
+
+/// The same. A letter whose upper case is several letters (`ß`) stays as it is.
+fn upper(letter: char) -> char {
+    let mut letters = letter.to_uppercase();
+    match (letters.next(), letters.next()) {
+        (Some(upper), None) => upper,
+        _ => letter,
     }
-    out
 }
 
 /// The labels after all rules; none when one of them drops whatever has them.

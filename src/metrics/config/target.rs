@@ -10,8 +10,10 @@ use crate::metrics::labels::Labels;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Target(Box<Target>),
-    /// Relabelling dropped it, or left no address; with what had been discovered.
+    /// Relabelling dropped it; with what had been discovered.
     Dropped(Labels),
+    /// It has no address. Prometheus lists it nowhere.
+    Nowhere,
 }
 
 /// The labels that a job adds before relabelling.
@@ -42,7 +44,7 @@ pub fn find(job: &ScrapeConfig, discovered: &Labels) -> Found {
     let Some(labels) = relabelled(&discovered, &job.relabelling) else { return Found::Dropped(discovered) };
     let address = labels.get("__address__").to_owned();
     if address.is_empty() {
-        return Found::Dropped(discovered);
+        return Found::Nowhere;
     }
     let path = labels.get("__metrics_path__");
     let query = query_of(job, &labels);

@@ -15,6 +15,7 @@ fn outcome(relabel: serde_json::Value, labels: &[(&str, &str)]) -> String {
     match find(&job(relabel), &Labels::from_pairs(labels.iter().copied())) {
         Found::Target(target) => format!("{} {}", target.url, target.labels),
         Found::Dropped(_) => "dropped".to_owned(),
+        Found::Nowhere => "nowhere".to_owned(),
     }
 }
 
@@ -24,7 +25,7 @@ fn labels_are_changed_as_prometheus_changes_them() {
     for (rule, labels, expected) in [
         (json!([]), vec![address], r#"http://10.0.0.1:80/metrics {instance="10.0.0.1:80", job="pods"}"#),
         (json!([]), vec![("__address__", "host")], r#"http://host/metrics {instance="host", job="pods"}"#),
-        (json!([]), vec![("a", "b")], "dropped"),
+        (json!([]), vec![("a", "b")], "nowhere"),
         (json!([{"source_labels": ["a"], "action": "keep", "regex": true}]), vec![address, ("a", "no")], "dropped"),
         (json!([{"source_labels": ["a"], "action": "drop", "regex": "n.*"}]), vec![address, ("a", "no")], "dropped"),
         (
@@ -40,7 +41,7 @@ fn labels_are_changed_as_prometheus_changes_them() {
         ),
         (
             json!([{"source_labels": ["a"], "target_label": "a", "action": "uppercase"},
-                {"target_label": "__metrics_path__", "replacement": "/x"}, {"target_label": "b", "replacement": "$"}]),
+                {"target_label": "__metrics_path__", "replacement": "/x"}, {"target_label": "b", "replacement": ""}]),
             vec![address, ("a", "no"), ("b", "gone")],
             r#"http://10.0.0.1:80/x {a="NO", instance="10.0.0.1:80", job="pods"}"#,
         ),

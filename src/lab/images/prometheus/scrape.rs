@@ -196,6 +196,7 @@ impl Scraping {
                     wanted.entry(&target.labels).or_insert(target);
                 }
                 Found::Dropped(labels) => dropped.entry(job.clone()).or_default().push(labels.clone()),
+                Found::Nowhere => {}
             }
         }
         self.database.set_dropped(dropped);
