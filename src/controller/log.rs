@@ -13,20 +13,38 @@ pub const MAX_LINES: usize = 10_000;
 /// How many lines a slow listener may be behind before it is told that it missed some.
 const MAX_BEHIND: usize = 4_096;
 
-/// How serious a line is, in Flagger's (zap's) words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How serious a line is, in Flagger's (zap's) words and order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Debug,
     Info,
+    /// `-log-level` can say this; no line has it.
+    Warn,
     Error,
+    /// The same.
+    Fatal,
 }
 
 impl Level {
+    /// As `-log-level` takes it; whatever it does not know is `info`.
+    #[must_use]
+    pub fn of_flag(value: &str) -> Self {
+        match value {
+            "debug" => Self::Debug,
+            "warn" => Self::Warn,
+            "error" => Self::Error,
+            "fatal" | "panic" => Self::Fatal,
+            _ => Self::Info,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Debug => "debug",
             Self::Info => "info",
+            Self::Warn => "warn",
             Self::Error => "error",
+            Self::Fatal => "fatal",
         }
     }
 }
@@ -67,8 +85,8 @@ impl Line {
 #[derive(Debug, Clone)]
 pub struct Log {
     clock: Clock,
-    /// Where the lines are printed too.
-    output: Output,
+    /// Where lines of at least this level are printed too.
+    output: (Output, Level),
     shared: Arc<Shared>,
 }
 
@@ -87,12 +105,16 @@ struct Kept {
 impl Log {
     pub(super) fn new(clock: Clock) -> Self {
         let (news, _) = broadcast::channel(MAX_BEHIND);
-        Self { clock, output: Output::default(), shared: Arc::new(Shared { kept: Mutex::default(), news }) }
+        Self {
+            clock,
+            output: (Output::default(), Level::Debug),
+            shared: Arc::new(Shared { kept: Mutex::default(), news }),
+        }
     }
 
-    /// The same log, which also prints its lines.
-    pub(super) fn printing(self, output: Output) -> Self {
-        Self { output, ..self }
+    /// The same log, which also prints its lines of at least this level.
+    pub(super) fn printing(self, output: Output, least: Level) -> Self {
+        Self { output: (output, least), ..self }
     }
 
     /// The kept lines after number `seq`; 0 gives all.
@@ -133,7 +155,10 @@ impl Log {
         }
         kept.lines.push_back(line.clone());
         drop(kept);
-        self.output.line(|| line.to_json());
+        let (output, least) = &self.output;
+        if level >= *least {
+            output.line(|| line.to_json());
+        }
         // Nobody may be listening; the line is kept either way.
         let _ = self.shared.news.send(line);
     }

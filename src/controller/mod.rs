@@ -74,6 +74,8 @@ pub struct Settings {
     pub seed: Seed,
     /// Where its log is printed; nowhere by default.
     pub output: Output,
+    /// `-log-level`: the least serious level that is printed.
+    pub log_level: log::Level,
 }
 
 impl Default for Settings {
@@ -89,6 +91,7 @@ impl Default for Settings {
             msteams_url: String::new(),
             seed: Seed(0),
             output: Output::default(),
+            log_level: log::Level::Debug,
         }
     }
 }
@@ -113,7 +116,7 @@ impl Controller {
     /// Starts a controller; it runs until the handle is dropped or shut down. Must be called inside a tokio runtime.
     #[must_use]
     pub fn start(client: Client, http: SharedHttp, clock: Clock, settings: Settings) -> Handle {
-        let log = Log::new(clock).printing(settings.output.clone());
+        let log = Log::new(clock).printing(settings.output.clone(), settings.log_level);
         let meters = Arc::new(Meters::new(FLAGGER_VERSION, &settings.judge.mesh_provider));
         let (recorder, delivery) = Recorder::new(client.clone(), clock, meters.clone(), log.clone());
         let random = Mutex::new(settings.seed.stream("controller"));

@@ -2,6 +2,7 @@
 
 use super::Parts;
 use super::part::{Part, ready, refused, text};
+use crate::controller::log::Level;
 use crate::controller::{Controller, Settings};
 use crate::workload::runtime::{ContainerSpec, Process, StartError};
 use http::StatusCode;
@@ -83,9 +84,9 @@ fn set(settings: &mut Settings, name: &str, value: String) -> Result<(), &'stati
                 .filter(|it| *it >= Duration::from_secs(1))
                 .ok_or("not a duration of a second or more")?;
         }
+        "log-level" => settings.log_level = Level::of_flag(&value),
         // One controller, one log, one client: nothing here depends on these.
-        "log-level"
-        | "zap-encoding"
+        "zap-encoding"
         | "zap-replace-globals"
         | "threadiness"
         | "port"
@@ -107,6 +108,7 @@ mod tests {
         let read = |it: &[&str]| settings(&it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
         let it = read(&["-mesh-provider=nginx", "--metrics-server", "http://p:9090", "-log-level=info"]).unwrap();
         assert_eq!((it.judge.mesh_provider.as_str(), it.judge.metrics_server.as_str()), ("nginx", "http://p:9090"));
+        assert_eq!((it.log_level, read(&[]).unwrap().log_level), (Level::Info, Level::Debug));
         assert_eq!(read(&["-control-loop-interval=30s"]).unwrap().control_loop_interval, Duration::from_secs(30));
         for bad in [&["-nonsense=1"][..], &["-mesh-provider"], &["-control-loop-interval=0s"]] {
             assert_eq!(read(bad).unwrap_err().exit_code, EXIT_BAD_FLAG, "{bad:?}");
