@@ -7,6 +7,10 @@ use super::strategy;
 use crate::event;
 use crate::model::canary::{Canary, Metric};
 use crate::model::duration;
+use std::time::Duration;
+
+/// Where a window cannot be read: what it is where it is not said.
+const DEFAULT_WINDOW: Duration = Duration::from_mins(1);
 
 /// What the policy asks of a release.
 #[must_use]
@@ -43,20 +47,33 @@ pub fn provider<'a>(canary: &'a Canary, settings: &'a Settings) -> &'a str {
 }
 
 fn check(metric: &Metric) -> event::Check {
-    let (unit, bound) = match metric.name.as_str() {
-        query::SUCCESS_RATE => ("%", Bound::Below),
-        query::DURATION => ("ms", Bound::Above),
-        _ => ("", Bound::Above),
+    // What a template or a query of its own measures has a unit that nobody knows.
+    let builtin = metric.template_ref.is_none() && metric.query.is_empty();
+    let unit = match metric.name.as_str() {
+        query::SUCCESS_RATE if builtin => "%",
+        query::DURATION if builtin => "ms",
+        _ => "",
     };
-    let limits = Limits::of(metric, bound);
-    let window = duration::parse_go(query::window(metric)).unwrap_or_default();
+    let limits = limits(metric);
     event::Check {
         name: metric.name.clone(),
         unit: unit.to_owned(),
         min: limits.min,
         max: limits.max,
-        window_ms: window.as_millis() as u64,
+        window_ms: window(metric).as_millis() as u64,
     }
+}
+
+/// The limits as Flagger applies them: a plain threshold is a minimum for the success rate and a maximum for everything else.
+#[must_use]
+pub fn limits(metric: &Metric) -> Limits {
+    Limits::of(metric, if metric.name == query::SUCCESS_RATE { Bound::Below } else { Bound::Above })
+}
+
+/// The window of a metric's query.
+#[must_use]
+pub fn window(metric: &Metric) -> Duration {
+    duration::parse_go(query::window(metric)).unwrap_or(DEFAULT_WINDOW)
 }
 
 /// How to measure one check of the policy as the judge would: for views, between ticks.

@@ -247,13 +247,8 @@ impl MissingImages {
 fn is_passing(error: &ClusterError) -> bool {
     match error {
         // A namespace that is being made, or a kind whose definition was Established a moment ago.
-        ClusterError::UnknownKind { .. }
-        | ClusterError::NotFound(_)
-        | ClusterError::Unreachable { .. }
-        | ClusterError::Conflict(_) => true,
-        ClusterError::Refused { code, message } => {
-            *code == 429 || *code >= 500 || (*code == 403 && message.contains("is being terminated"))
-        }
-        _ => false,
+        ClusterError::UnknownKind { .. } | ClusterError::NotFound(_) | ClusterError::Conflict(_) => true,
+        ClusterError::Refused { code: 403, message } => message.contains("is being terminated"),
+        other => other.is_passing(),
     }
 }

@@ -9,6 +9,7 @@ use crate::apiserver::Server;
 use crate::cluster::{Client, ClusterError};
 use crate::event::{LabStep, StepState};
 use crate::home::Controller;
+use crate::install::{Outcome, Readiness, Steps, readiness};
 use crate::metrics::Database;
 use crate::model::object::ObjectRef;
 use crate::sys::clock::Clock;
@@ -64,8 +65,8 @@ pub enum LabError {
     Manifest(#[from] manifests::ManifestError),
     #[error("{object} was refused: {source}")]
     Apply { object: ObjectRef, source: ClusterError },
-    #[error("{names} did not become available within {}", crate::model::duration::go(AVAILABLE_WITHIN))]
-    NotAvailable { names: String },
+    #[error("not available within {}: {why}", crate::model::duration::go(AVAILABLE_WITHIN))]
+    NotAvailable { why: String },
     #[error("the Kubernetes API broke: {0}")]
     Api(#[from] ClusterError),
     #[error(transparent)]
@@ -167,47 +168,47 @@ impl Embedded {
     }
 
     async fn install(&self, controller: Controller, progress: &Progress) -> Result<(), LabError> {
-        let (objects, step) = match controller {
-            Controller::Builtin => {
-                (manifests::builtin()?, Step::start(progress, "install Prometheus, ingress-nginx and Flagger"))
-            }
+        let (objects, name) = match controller {
+            Controller::Builtin => (manifests::builtin()?, "install Prometheus, ingress-nginx and Flagger"),
             Controller::External | Controller::Flagger => {
-                (manifests::without_controller()?, Step::start(progress, "install Prometheus and ingress-nginx"))
+                (manifests::without_controller()?, "install Prometheus and ingress-nginx")
             }
         };
-        for object in &objects {
-            self.lab
-                .kubernetes
-                .apply(object, FIELD_MANAGER, true)
-                .await
-                .map_err(|source| LabError::Apply { object: ObjectRef::of(object), source })?;
-        }
-        step.done("");
-        let step = Step::start(progress, "wait until they are available");
-        self.wait_until_available(&objects).await?;
-        step.done("");
+        let steps = Steps::new(self.lab.clock, progress.clone());
+        steps.step(name, self.apply(&objects)).await?;
+        steps.step("wait until they are available", self.wait_until_ready(&objects)).await?;
         Ok(())
     }
 
-    async fn wait_until_available(&self, objects: &[Value]) -> Result<(), LabError> {
-        let mut waiting: Vec<ObjectRef> =
+    async fn apply(&self, objects: &[Value]) -> Result<Outcome, LabError> {
+        for object in objects {
+            let applied = self.lab.kubernetes.apply(object, FIELD_MANAGER, true).await;
+            applied.map_err(|source| LabError::Apply { object: ObjectRef::of(object), source })?;
+        }
+        Ok(Outcome::done(""))
+    }
+
+    async fn wait_until_ready(&self, objects: &[Value]) -> Result<Outcome, LabError> {
+        let mut left: Vec<ObjectRef> =
             objects.iter().filter(|it| it["kind"] == "Deployment").map(ObjectRef::of).collect();
+        let mut why = Vec::new();
         let until = self.lab.clock.elapsed() + AVAILABLE_WITHIN;
-        while !waiting.is_empty() {
+        while !left.is_empty() {
             if self.lab.clock.elapsed() > until {
-                let names: Vec<String> = waiting.iter().map(ToString::to_string).collect();
-                return Err(LabError::NotAvailable { names: names.join(", ") });
+                return Err(LabError::NotAvailable { why: why.join("; ") });
             }
             self.lab.clock.sleep_until(self.lab.clock.elapsed() + LOOK_EVERY).await;
-            let mut still = Vec::new();
-            for object in waiting {
-                if !is_available(self.lab.kubernetes.get(&object).await?.as_ref()) {
-                    still.push(object);
+            why.clear();
+            for object in std::mem::take(&mut left) {
+                if let Readiness::Waiting(reason) | Readiness::Failed(reason) =
+                    readiness(self.lab.kubernetes.get(&object).await?.as_ref())
+                {
+                    why.push(format!("{object}: {reason}"));
+                    left.push(object);
                 }
             }
-            waiting = still;
         }
-        Ok(())
+        Ok(Outcome::done(""))
     }
 
     fn serve(&mut self, bound: Bound, progress: &Progress) -> Result<(), LabError> {
@@ -231,43 +232,5 @@ impl Embedded {
         self.lab.entry = Endpoint { http: Arc::new(Outside::new()), address: format!("http://{}", served.entry) };
         self.servers = Some(servers);
         Ok(())
-    }
-}
-
-fn is_available(deployment: Option<&Value>) -> bool {
-    let conditions = deployment.and_then(|it| it["status"]["conditions"].as_array());
-    conditions.is_some_and(|all| all.iter().any(|it| it["type"] == "Available" && it["status"] == "True"))
-        && deployment.is_some_and(|it| it["status"]["availableReplicas"] == it["spec"]["replicas"])
-}
-
-/// One named step; one that is dropped without being done has failed.
-struct Step<'a> {
-    progress: &'a Progress,
-    name: &'static str,
-    done: bool,
-}
-
-impl<'a> Step<'a> {
-    fn start(progress: &'a Progress, name: &'static str) -> Self {
-        let step = Self { progress, name, done: false };
-        step.tell(StepState::Started, "");
-        step
-    }
-
-    fn done(mut self, detail: &str) {
-        self.done = true;
-        self.tell(StepState::Done, detail);
-    }
-
-    fn tell(&self, state: StepState, detail: &str) {
-        (self.progress)(LabStep { name: self.name.to_owned(), state, detail: detail.to_owned() });
-    }
-}
-
-impl Drop for Step<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.tell(StepState::Failed, "");
-        }
     }
 }

@@ -182,7 +182,7 @@ fn enough_traffic(scene: &Scene<'_>, problems: &mut Problems) {
 
 /// With a minimum of 99 %, one bad request of fewer than 100 is a failed check.
 fn needed_requests(metrics: &[Metric]) -> f64 {
-    let min = metrics.iter().filter(|it| it.name == "request-success-rate").find_map(|it| policy::limits(it).0);
+    let min = metrics.iter().filter(|it| it.name == "request-success-rate").find_map(|it| policy::limits(it).min);
     let for_rate = min.filter(|min| *min < 100.0).map_or(0.0, |min| (100.0 / (100.0 - min)).round());
     MIN_REQUESTS.max(for_rate)
 }
