@@ -4,6 +4,7 @@
 
 mod apiserver;
 mod canary;
+mod ci;
 mod connection;
 mod controller;
 mod edge;
