@@ -6,7 +6,6 @@
 //! Kubernetes (whoever discovers gives labels).
 
 mod file;
-mod md5;
 mod relabel;
 mod target;
 

@@ -1,8 +1,8 @@
 //! Relabelling: rules that change labels, or drop what has them.
 
-use super::md5::md5;
 use crate::metrics::labels::Labels;
 use crate::metrics::store::anchored;
+use md5::{Digest, Md5};
 use regex::Regex;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -176,7 +176,7 @@ impl Relabelling {
             Action::Lowercase => set(labels, &self.target, joined.chars().map(lower).collect()),
             Action::Uppercase => set(labels, &self.target, joined.chars().map(upper).collect()),
             Action::HashMod(modulus) => {
-                let [.., a, b, c, d, e, f, g, h] = md5(joined.as_bytes());
+                let [.., a, b, c, d, e, f, g, h]: [u8; 16] = Md5::digest(joined.as_bytes()).into();
                 let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
                 set(labels, &self.target, (hash % modulus).to_string());
             }
