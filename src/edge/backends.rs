@@ -1,8 +1,8 @@
 //! Which pods stand behind a Service's port, from Services and EndpointSlices.
 
-use super::pods::Pods;
 use super::routes::{Objects, take};
 use crate::cluster::Client;
+use crate::sys::direct::Direct;
 use crate::sys::http::{HttpError, Request, Response};
 use crate::traffic::router::{Backends, Endpoint, ServicePort};
 use futures_util::StreamExt;
@@ -22,12 +22,12 @@ type Known = BTreeMap<String, BTreeMap<String, Vec<(ServicePort, Arc<[Endpoint]>
 #[derive(Clone)]
 pub(super) struct ClusterBackends {
     known: Arc<RwLock<Arc<Known>>>,
-    pods: Pods,
+    pods: Direct,
 }
 
 impl ClusterBackends {
     pub(super) fn new() -> Self {
-        Self { known: Arc::default(), pods: Pods::new() }
+        Self { known: Arc::default(), pods: Direct::new() }
     }
 
     /// Keeps the view up to date; `complete` becomes true once Services and slices have both been listed.
@@ -64,7 +64,7 @@ impl Backends for ClusterBackends {
     }
 
     fn send(&self, endpoint: &Endpoint, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
-        self.pods.send(&endpoint.address, request)
+        Box::pin(self.pods.clone().exchange(endpoint.address.clone(), request))
     }
 }
 

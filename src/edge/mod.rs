@@ -8,8 +8,8 @@
 //! The embedded lab follows routes and answers Gateways with the same code; only its pods are elsewhere.
 
 mod backends;
+mod carry;
 mod gateway;
-mod pods;
 mod routes;
 mod serve;
 

@@ -1,17 +1,18 @@
 //! The program: follows the cluster, listens, and ends when it is told to.
 
 use super::backends::ClusterBackends;
-use super::pods::MAX_BODY_BYTES;
+use super::carry::carry;
 use super::{answer_gateways, follow_routes};
 use crate::cluster::{Client, ConnectError};
 use crate::sys::clock::Clock;
-use crate::sys::http::{HttpError, Response as Answer};
 use crate::sys::rng::Seed;
-use crate::traffic::router::{ClientAddress, ControllerIdentity, METRICS_PORT, Router};
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use crate::traffic::router::{ControllerIdentity, METRICS_PORT, Router};
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,11 +70,11 @@ pub async fn serve(edge: &Edge, stop: CancellationToken) -> Result<(), EdgeError
     following.spawn(backends.follow(cluster.clone(), complete));
     following.spawn(follow_routes(cluster.clone(), router.clone()));
     following.spawn(answer_gateways(cluster, clock));
-    let entry = axum::Router::new().fallback(enter).with_state(router.clone());
-    let metrics = axum::Router::new().fallback(tell).with_state((router, is_complete));
-    let carry = listen(bind(edge.listen).await?, entry, stop.clone());
-    let tell = listen(bind(edge.metrics).await?, metrics, stop.clone());
-    let both = async { tokio::try_join!(carry, tell).map(drop) };
+    let metrics = axum::Router::new().fallback(tell).with_state((router.clone(), is_complete));
+    let carry = carry(bind(edge.listen).await?, router, stop.clone());
+    let metrics =
+        axum::serve(bind(edge.metrics).await?, metrics).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let both = async { tokio::join!(carry, metrics.into_future()).1 };
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
@@ -100,30 +101,12 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, EdgeError> {
     TcpListener::bind(address).await.map_err(|source| EdgeError::Listen { address, source })
 }
 
-async fn listen(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
-}
-
-async fn enter(State(router): State<Router>, ConnectInfo(from): ConnectInfo<SocketAddr>, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB\n").into_response();
-    };
-    parts.extensions.insert(ClientAddress(from.ip().to_string()));
-    respond(router.route(http::Request::from_parts(parts, body)).await)
-}
-
 /// Metrics, and health: not before the cluster has been read, so that nobody is sent here too early.
 async fn tell(State((router, is_complete)): State<(Router, watch::Receiver<bool>)>, request: Request) -> Response {
     if request.uri().path() == "/healthz" && !*is_complete.borrow() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the cluster's Services have not been read yet\n").into_response();
     }
-    respond(router.handle(METRICS_PORT, request.map(|_: Body| bytes::Bytes::new())).await)
-}
-
-fn respond(answer: Result<Answer, HttpError>) -> Response {
-    match answer {
+    match router.handle(METRICS_PORT, request.map(|_: Body| Bytes::new())).await {
         Ok(answer) => answer.map(Body::from).into_response(),
         Err(error) => (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response(),
     }

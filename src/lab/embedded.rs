@@ -13,6 +13,7 @@ use crate::install::{Outcome, Readiness, Steps, readiness};
 use crate::metrics::Database;
 use crate::model::object::ObjectRef;
 use crate::sys::clock::Clock;
+use crate::sys::direct::Direct;
 use crate::sys::http::SharedHttp;
 use crate::sys::outside::Outside;
 use crate::sys::rng::Seed;
@@ -229,7 +230,7 @@ impl Embedded {
             progress(LabStep { name: name.to_owned(), state: StepState::Done, detail: address });
         }
         // From here on users' requests are real ones, through a socket.
-        self.lab.entry = Endpoint { http: Arc::new(Outside::new()), address: format!("http://{}", served.entry) };
+        self.lab.entry = Endpoint { http: Arc::new(Direct::new()), address: format!("http://{}", served.entry) };
         self.servers = Some(servers);
         Ok(())
     }

@@ -8,6 +8,7 @@ use super::{Endpoint, Lab};
 use crate::cluster::{Client, ClusterError, ConnectError, ForwardError};
 use crate::home::{Endpoints, LabName};
 use crate::sys::clock::Clock;
+use crate::sys::direct::Direct;
 use crate::sys::http::{Http, HttpError, Request, Response, SharedHttp};
 use crate::sys::outside::Outside;
 use crate::sys::pool::Pool;
@@ -159,9 +160,13 @@ impl Remote {
 
 /// Addresses of this machine are never asked for through a proxy of the environment.
 fn over_sockets(url: &str) -> Endpoint {
-    let uri: Option<http::Uri> = url.parse().ok();
-    let here = uri.as_ref().and_then(http::Uri::host).is_some_and(crate::cluster::is_loopback);
-    let http: SharedHttp = Arc::new(if here { Outside::direct() } else { Outside::new() });
+    let uri: http::Uri = url.parse().unwrap_or_default();
+    let here = uri.host().is_some_and(crate::cluster::is_loopback);
+    let http: SharedHttp = match uri.scheme_str() {
+        Some("http") if here => Arc::new(Direct::new()),
+        _ if here => Arc::new(Outside::direct()),
+        _ => Arc::new(Outside::new()),
+    };
     Endpoint { http, address: url.to_owned() }
 }
 

@@ -3,6 +3,7 @@
 //! In: the machine. Out: handles that a test can replace. Never: the domain.
 
 pub mod clock;
+pub mod direct;
 pub mod http;
 pub mod output;
 pub mod outside;

@@ -13,7 +13,7 @@ use super::http::{Http, HttpError, Request, Response};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use http::header::HOST;
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Uri, Version};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -104,7 +104,7 @@ impl Shared {
             let mut connection = self.connection().await?;
             match connection.sender.try_send_request(unsent).await {
                 Ok(answer) => {
-                    let answer = whole(answer).await?;
+                    let answer = whole(answer, MAX_BODY_BYTES).await?;
                     // One that is not free again was closed by the other side.
                     if connection.sender.ready().await.is_ok() {
                         self.put(connection);
@@ -212,19 +212,21 @@ impl Connection {
 }
 
 /// With the path alone, as servers want it; who was meant is in the Host header.
-fn in_origin_form(request: Request) -> Result<http::Request<Full<Bytes>>, HttpError> {
+pub(super) fn in_origin_form(request: Request) -> Result<http::Request<Full<Bytes>>, HttpError> {
     let (mut parts, body) = request.into_parts();
     if let (false, Some(authority)) = (parts.headers.contains_key(HOST), parts.uri.authority()) {
         let host = HeaderValue::from_str(authority.as_str()).map_err(|it| HttpError::Other(it.to_string()))?;
         parts.headers.insert(HOST, host);
     }
+    parts.version = Version::HTTP_11;
     parts.uri = parts.uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
     Ok(http::Request::from_parts(parts, Full::new(body)))
 }
 
-async fn whole(answer: http::Response<Incoming>) -> Result<Response, HttpError> {
+/// The answer with all of its body, which may be so long.
+pub(super) async fn whole(answer: http::Response<Incoming>, limit: usize) -> Result<Response, HttpError> {
     let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
+    let body = Limited::new(body, limit).collect().await;
     Ok(Response::from_parts(parts, body.map_err(|it| HttpError::Other(it.to_string()))?.to_bytes()))
 }
 

@@ -36,7 +36,7 @@ pub(super) fn request_id(request: &Request) -> String {
 
 impl Entry {
     pub(super) fn of(request: &Request, decision: &Decision) -> Self {
-        let client = request.extensions().get::<ClientAddress>().map_or("127.0.0.1", |it| &it.0);
+        let client = ClientAddress::of(request);
         let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
         let upstream = match decision {
             Decision::Ingress(choice) => {
@@ -51,7 +51,7 @@ impl Entry {
             Decision::NotFound { .. } => ("upstream-default-backend".to_owned(), String::new()),
         };
         Self {
-            client: client.to_owned(),
+            client: client.to_str().unwrap_or_default().to_owned(),
             request: format!("{} {path} {:?}", request.method(), request.version()),
             referer: header(request, REFERER),
             agent: header(request, USER_AGENT),

@@ -4,10 +4,24 @@ use crate::sys::http::{Request, Response};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::net::IpAddr;
 
 /// A request extension: the client's address, where there is a connection. Otherwise clients are on the loopback address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientAddress(pub String);
+pub struct ClientAddress(HeaderValue);
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(HeaderValue::from_str(&address.to_string()).unwrap_or(LOOPBACK))
+    }
+}
+
+impl ClientAddress {
+    /// The address of a request's client.
+    pub(super) fn of(request: &Request) -> HeaderValue {
+        request.extensions().get::<Self>().map_or(LOOPBACK, |it| it.0.clone())
+    }
+}
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -46,8 +60,9 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Prepares a client's request for the backend. The address is nginx' view of the client, not what a header claims
 /// (`use-forwarded-headers` is off): an earlier `X-Forwarded-For` moves to `X-Original-Forwarded-For`.
 pub(super) fn forwarded(request: &mut Request, host: &str, request_id: u128) {
-    let client = request.extensions().get::<ClientAddress>().and_then(|client| client.0.parse().ok());
-    let client: HeaderValue = client.unwrap_or(LOOPBACK);
+    let client = ClientAddress::of(request);
+    // The rest of the way nobody asks, and every attempt would copy it.
+    request.extensions_mut().clear();
     let headers = request.headers_mut();
     strip_hop_by_hop(headers);
     if let Some(before) = headers.remove(FORWARDED_FOR) {

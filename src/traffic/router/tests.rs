@@ -253,7 +253,7 @@ async fn headers_say_where_a_request_came_from_and_stay_on_their_hop() {
     ] {
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    request.extensions_mut().insert(ClientAddress("10.0.0.9".to_owned()));
+    request.extensions_mut().insert(ClientAddress::from(std::net::IpAddr::from([10, 0, 0, 9])));
     let response = router.route(request).await.unwrap();
     let mut seen: Value = serde_json::from_slice(response.body()).unwrap();
     let id = seen["headers"].as_object_mut().unwrap().remove("x-request-id").unwrap();
