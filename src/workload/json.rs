@@ -1,34 +1,35 @@
 //! Reading and writing Kubernetes objects as JSON values: the few shapes that every controller here needs.
 
+use crate::model::object::At;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The text at `pointer`; empty when there is none.
 pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(super) fn int(object: &Value, pointer: &str) -> Option<i64> {
-    object.pointer(pointer).and_then(Value::as_i64)
+    object.at(pointer).and_then(Value::as_i64)
 }
 
 pub(super) fn flag(object: &Value, pointer: &str) -> bool {
-    object.pointer(pointer).and_then(Value::as_bool).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_bool).unwrap_or_default()
 }
 
 pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    object.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// A copy of what is at `pointer`, or null.
 pub(super) fn part(object: &Value, pointer: &str) -> Value {
-    object.pointer(pointer).cloned().unwrap_or_default()
+    object.at(pointer).cloned().unwrap_or_default()
 }
 
 /// The map of texts at `pointer` (labels, annotations, `matchLabels`).
 pub(super) fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
-    let entries = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    let entries = object.at(pointer).and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
