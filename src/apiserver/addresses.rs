@@ -1,6 +1,7 @@
 //! Cluster addresses of services, from 10.96.0.0/12, in the order in which they are asked for.
 
 use super::status::{FieldError, Status};
+use crate::model::object::At;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -25,7 +26,7 @@ impl Addresses {
     /// Gives a new service its address; one that it asks for, if it is free. What is allocated is nobody's field, so this comes
     /// after the fields have found their owners.
     pub fn assign(&mut self, service: &mut Value) -> Result<(), Status> {
-        let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = service.at("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return Ok(()) };
         let text = |key: &str| spec.get(key).and_then(Value::as_str).unwrap_or_default();
         let (kind, asked) = (text("type"), text("clusterIP"));
@@ -93,11 +94,11 @@ impl Addresses {
 
     /// Takes back what a deleted service had.
     pub fn release(&mut self, service: &Value) {
-        let text = service.pointer("/spec/clusterIP").and_then(Value::as_str).unwrap_or_default();
+        let text = service.at("/spec/clusterIP").and_then(Value::as_str).unwrap_or_default();
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             self.taken.remove(&u32::from(address));
         }
-        for port in service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten() {
+        for port in service.at("/spec/ports").and_then(Value::as_array).into_iter().flatten() {
             if let Some(number) = port.get("nodePort").and_then(Value::as_u64).and_then(|it| u16::try_from(it).ok()) {
                 self.node_ports.remove(&number);
             }

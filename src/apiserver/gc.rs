@@ -8,6 +8,7 @@ use super::object::Object;
 use super::server::State;
 use super::store::key_of;
 use super::{crd, meta};
+use crate::model::object::At;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -234,7 +235,7 @@ impl State {
     fn finish(&mut self, place: &Place, object: &Arc<Value>, finalizer: &str, work: &mut VecDeque<Place>) {
         let mut left = (**object).clone();
         meta::remove_finalizer(&mut left, finalizer);
-        let grace = left.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+        let grace = left.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
         self.store.put(&place.resource, left.clone());
         if !meta::has_finalizers(&left) && grace == 0 && place.resource != resource::NAMESPACES {
             self.take(place, work);

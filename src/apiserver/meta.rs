@@ -1,5 +1,6 @@
 //! What every object has: `metadata`, read and written on JSON values.
 
+use crate::model::object::At;
 use serde_json::{Map, Value};
 
 /// A text below `metadata`; empty if it is not there.
@@ -35,11 +36,11 @@ pub fn keep(from: &Value, to: &mut Value, key: &str) {
 
 /// Whether its deletion has begun.
 pub fn is_terminating(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some_and(|it| !it.is_null())
+    object.at("/metadata/deletionTimestamp").is_some_and(|it| !it.is_null())
 }
 
 pub fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
-    object.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    object.at("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 pub fn has_finalizers(object: &Value) -> bool {
@@ -67,7 +68,7 @@ pub fn remove_finalizer(object: &mut Value, name: &str) {
 
 /// The owners: uid and whether they block the owner's foreground deletion.
 pub fn owners(object: &Value) -> impl Iterator<Item = (&str, bool)> {
-    let list = object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
+    let list = object.at("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
     list.filter_map(|it| {
         let blocks = it.get("blockOwnerDeletion").and_then(Value::as_bool).unwrap_or_default();
         Some((it.get("uid")?.as_str()?, blocks))

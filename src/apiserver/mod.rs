@@ -25,7 +25,6 @@ mod node;
 mod object;
 mod openapi;
 mod options;
-mod outline;
 mod patch;
 mod protobuf;
 mod rbac;

@@ -2,13 +2,12 @@
 //!
 //! A decoded object takes several times the memory of its JSON. So where there are many objects, those that nobody has
 //! used of late are kept as JSON alone (`rest`) and decoded again when somebody asks. And what clients read of an
-//! object, in lists and in the watches of all of them, is one shared text.
+//! object, in lists, in tables and in the watches of all of them, is one shared text.
 
-use super::outline::Outline;
 use super::store::key_of;
+use super::table::{Cell, Row};
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -32,6 +31,8 @@ pub struct Object {
     /// Since the last round of `rest`.
     used: AtomicBool,
     text: OnceLock<Text>,
+    /// Where it is of a built-in kind and was shown in a table, or rests.
+    row: OnceLock<Row>,
 }
 
 /// The JSON of an object.
@@ -45,20 +46,21 @@ struct Text {
 impl Text {
     fn of(value: &Value) -> Self {
         let Some(map) = value.as_object() else { return Self { json: value.to_string().into(), metadata: 0..0 } };
-        let (mut json, mut metadata) = (String::from("{"), 0..0);
+        let (mut json, mut metadata) = (vec![b'{'], 0..0);
         for (key, value) in map {
             if json.len() > 1 {
-                json.push(',');
+                json.push(b',');
             }
-            let _ = write!(json, "{}:", Value::from(key.as_str()));
+            serde_json::to_writer(&mut json, key).expect(IN_MEMORY);
+            json.push(b':');
             let begin = json.len();
-            let _ = write!(json, "{value}");
+            serde_json::to_writer(&mut json, value).expect(IN_MEMORY);
             if key == "metadata" {
                 metadata = begin..json.len();
             }
         }
-        json.push('}');
-        Self { json: Bytes::from(json.into_bytes().into_boxed_slice()), metadata }
+        json.push(b'}');
+        Self { json: Bytes::from(json.into_boxed_slice()), metadata }
     }
 }
 
@@ -73,6 +75,7 @@ impl Object {
             form: Mutex::new(Form::Decoded(Arc::new(value))),
             used: AtomicBool::new(true),
             text: OnceLock::new(),
+            row: OnceLock::new(),
         })
     }
 
@@ -98,12 +101,9 @@ impl Object {
         self.lent(&self.form())
     }
 
-    /// The decoded object for the columns of its built-in kind: what is never a column may be missing (see [`Outline`]).
-    pub fn outline(&self) -> Arc<Value> {
-        held(&self.form()).unwrap_or_else(|| {
-            let outline: Outline = serde_json::from_slice(self.kept()).expect(OWN_TEXT);
-            Arc::new(outline.0)
-        })
+    /// Its row in the table of its built-in kind, whose columns these are.
+    pub fn row(&self, columns: &[Cell]) -> &Row {
+        self.row.get_or_init(|| Row::of(columns, &self.glance()))
     }
 
     fn lent(&self, form: &Form) -> Arc<Value> {
@@ -126,10 +126,15 @@ impl Object {
         self.text().json.clone()
     }
 
+    /// The same to be copied at once.
+    pub fn json_text(&self) -> &[u8] {
+        &self.text().json
+    }
+
     /// Its `metadata` as JSON; empty if it has none.
-    pub fn metadata(&self) -> Bytes {
+    pub fn metadata(&self) -> &[u8] {
         let text = self.text();
-        text.json.slice(text.metadata.clone())
+        &text.json[text.metadata.clone()]
     }
 
     /// The JSON of an object without the brace and the two fields that it begins with, as items of lists of built-in kinds are
@@ -144,12 +149,16 @@ impl Object {
         matches!(*self.form(), Form::Decoded(_))
     }
 
-    /// Gives the decoded form up, unless it has been used since the last time.
-    pub fn rest(&self) {
+    /// Gives the decoded form up, unless it has been used since the last time. What clients will read is made before: its
+    /// JSON, and its row where its kind has `columns`.
+    pub fn rest(&self, columns: Option<&[Cell]>) {
         if self.used.swap(false, Ordering::Relaxed) || !self.is_decoded() {
             return;
         }
         self.json();
+        if let Some(columns) = columns {
+            self.row(columns);
+        }
         let mut form = self.form();
         if let Form::Decoded(value) = &*form {
             *form = Form::Resting(Arc::downgrade(value));
@@ -157,6 +166,7 @@ impl Object {
     }
 }
 
+const IN_MEMORY: &str = "a value has only texts as keys, and memory takes what is written";
 const OWN_TEXT: &str = "it is the JSON of a value, which this program wrote";
 
 fn held(form: &Form) -> Option<Arc<Value>> {
@@ -209,16 +219,15 @@ mod tests {
     fn what_rests_is_the_same_when_it_is_decoded_again() {
         let object = pod();
         let before = object.value();
-        object.rest();
+        object.rest(None);
         assert!(object.is_decoded(), "it was used");
-        object.rest();
+        object.rest(None);
         assert!(!object.is_decoded());
         assert!(Arc::ptr_eq(&before, &object.glance()), "somebody still holds it");
         let text = before.to_string();
         drop(before);
         assert_eq!(object.glance().to_string(), text);
-        assert_eq!(object.outline().to_string(), text.replace(r#","managedFields":[{"a":"b"}]"#, ""));
-        assert_eq!(object.metadata(), r#"{"name":"p","namespace":"n","managedFields":[{"a":"b"}]}"#);
+        assert_eq!(object.metadata(), br#"{"name":"p","namespace":"n","managedFields":[{"a":"b"}]}"#);
         assert!(!object.is_decoded(), "a glance changes nothing");
         assert_eq!(object.value().to_string(), text);
         assert!(object.is_decoded());

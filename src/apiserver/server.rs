@@ -106,9 +106,10 @@ impl Server {
     /// times from the clock.
     #[must_use]
     pub fn new(clock: Clock, seed: Seed) -> Self {
+        let kinds = Kinds::default();
         let state = State {
-            store: Store::default(),
-            kinds: Kinds::default(),
+            store: Store::new(&kinds),
+            kinds,
             rng: seed.stream("apiserver"),
             clock,
             addresses: Addresses::default(),

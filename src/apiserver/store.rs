@@ -1,7 +1,9 @@
 //! The store: objects by kind, one global revision, and the changes of late for watches and consistent pages.
 
+use super::kinds::Kinds;
 use super::object::Object;
 use super::status::Status;
+use super::table::{self, Cell};
 use crate::sys::signal::{Signal, Waiter};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -94,13 +96,12 @@ impl Collection {
         self.objects.range::<str, _>(bounds).flat_map(|(_, names)| names.values())
     }
 
-    /// Everything that is kept, each version once: the objects, and their former versions.
-    fn versions(&self) -> impl Iterator<Item = &Arc<Object>> {
-        let former = self.history.iter().flat_map(|it| {
+    /// Former versions of the objects, each once.
+    fn former(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.history.iter().flat_map(|it| {
             let last = it.deleted.then_some(&it.object);
             it.before.iter().chain(last).chain(it.departed.get())
-        });
-        self.iter(None).chain(former)
+        })
     }
 
     /// A receiver that wakes at each change of this kind.
@@ -161,16 +162,20 @@ pub struct Store {
     /// How many objects are there.
     objects: usize,
     writes: u64,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        // An empty etcd stands at revision 1: a list never has resourceVersion 0, which has a meaning of its own.
-        Self { collections: BTreeMap::new(), revision: 1, history_limit: WATCH_HISTORY, objects: 0, writes: 0 }
-    }
+    /// The columns of the kinds whose objects rest with their rows.
+    columns: BTreeMap<String, Vec<Cell>>,
 }
 
 impl Store {
+    /// An empty store. Objects of the built-in ones of these kinds are ready to be shown in tables while they rest.
+    pub fn new(kinds: &Kinds) -> Self {
+        let built_in = kinds.iter().filter(|it| !it.custom);
+        let columns = built_in.map(|it| (it.key.clone(), table::cells(&it.key))).collect();
+        // An empty etcd stands at revision 1: a list never has resourceVersion 0, which has a meaning of its own.
+        let (revision, history_limit) = (1, WATCH_HISTORY);
+        Self { collections: BTreeMap::new(), revision, history_limit, objects: 0, writes: 0, columns }
+    }
+
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -240,13 +245,17 @@ impl Store {
     fn rest(&mut self) {
         self.writes += 1;
         if self.objects > ALWAYS_DECODED && self.writes.is_multiple_of(REST_EVERY) {
-            self.collections.values().flat_map(Collection::versions).for_each(|it| it.rest());
+            for (resource, collection) in &self.collections {
+                collection.former().for_each(|it| it.rest(None));
+                let columns = self.columns.get(resource).map(Vec::as_slice);
+                collection.iter(None).for_each(|it| it.rest(columns));
+            }
         }
     }
 
     /// What is kept, counted; without what watches hold.
     pub fn footprint(&self) -> Footprint {
-        let versions = self.collections.values().flat_map(Collection::versions);
+        let versions = self.collections.values().flat_map(|it| it.iter(None).chain(it.former()));
         Footprint {
             objects: self.objects,
             changes: self.collections.values().map(|it| it.history.len()).sum(),

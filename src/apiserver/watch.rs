@@ -248,5 +248,7 @@ pub(super) fn open(
         }
     }
     drop(state);
+    // Boxed, because it moves with every event.
+    let watcher = Box::new(watcher);
     stream::unfold(watcher, |mut watcher| async move { watcher.next().await.map(|event| (event, watcher)) }).boxed()
 }

@@ -6,6 +6,7 @@ use crate::apiserver::object::Object;
 use crate::apiserver::options::{DeleteOptions, Propagation};
 use crate::apiserver::server::State;
 use crate::apiserver::status::Status;
+use crate::model::object::At;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -106,18 +107,18 @@ fn grace_seconds(kind: &Kind, object: &Value, options: &DeleteOptions) -> i64 {
     if !kind.graceful() {
         return 0;
     }
-    let bound = object.pointer("/spec/nodeName").and_then(Value::as_str).is_some_and(|it| !it.is_empty());
-    let over = matches!(object.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"));
+    let bound = object.at("/spec/nodeName").and_then(Value::as_str).is_some_and(|it| !it.is_empty());
+    let over = matches!(object.at("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"));
     if !bound || over {
         return 0;
     }
-    let own = object.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64);
+    let own = object.at("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64);
     options.grace_period_seconds.or(own).unwrap_or(DEFAULT_GRACE_SECONDS).max(0)
 }
 
 /// Sets `deletionTimestamp`, which is the time by which the object is gone. A second delete can only shorten the period.
 fn mark(state: &State, object: &mut Value, kind: &Kind, grace: i64) {
-    let before = object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
+    let before = object.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
     if meta::is_terminating(object) && before.is_none_or(|it| it <= grace) {
         return;
     }
@@ -126,7 +127,7 @@ fn mark(state: &State, object: &mut Value, kind: &Kind, grace: i64) {
     meta::set(object, "deletionTimestamp", crate::sys::clock::rfc3339(at));
     meta::set(object, "deletionGracePeriodSeconds", grace);
     if kind.generation
-        && let Some(generation) = object.pointer("/metadata/generation").and_then(Value::as_i64)
+        && let Some(generation) = object.at("/metadata/generation").and_then(Value::as_i64)
         && before.is_none()
     {
         meta::set(object, "generation", generation + 1);

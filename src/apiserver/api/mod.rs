@@ -14,7 +14,7 @@ mod version;
 pub(super) use delete::{FOREGROUND, ORPHAN, marked};
 pub(super) use prepare::check_subresource;
 pub use read::{List, Page};
-pub(super) use version::{check_applied, kept_as, spoken, text_at_version, to_storage};
+pub(super) use version::{check_applied, kept_as, spoken, text_at_version, to_storage, write_at_version};
 
 use super::kinds::{Kind, Version};
 use super::object::Object;

@@ -12,6 +12,7 @@ use crate::apiserver::schema::typed::{self, go_text};
 use crate::apiserver::schema::{Schema, unstructured};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{FieldError, Reason, Status};
+use crate::model::object::At;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -114,7 +115,7 @@ fn apply(
     if target.subresource == Subresource::Scale {
         return Err(Status::bad_request("server-side apply of a scale is not supported; patch it instead"));
     }
-    if body.pointer("/metadata/managedFields").is_some_and(|it| !it.is_null()) {
+    if body.at("/metadata/managedFields").is_some_and(|it| !it.is_null()) {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
     check_types(write, &body)?;

@@ -10,6 +10,7 @@ use crate::apiserver::schema::{Fields, Schema, Shape, custom};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{Cause, FieldError, Status};
 use crate::apiserver::{crd, defaults, meta, validate};
+use crate::model::object::At;
 use serde_json::{Value, json};
 use std::sync::{Arc, PoisonError};
 
@@ -200,7 +201,7 @@ pub(super) fn commit(state: &mut State, write: &Write<'_>, object: Value) -> Arc
     }
     let finished = meta::is_terminating(&object)
         && !meta::has_finalizers(&object)
-        && object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0;
+        && object.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0;
     let stored = state.store.put(&write.kind.key, object);
     if finished {
         return state.remove(&write.kind.key, &stored);

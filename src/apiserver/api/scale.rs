@@ -9,6 +9,7 @@ use crate::apiserver::options::Subresource;
 use crate::apiserver::selector::label::LabelSelector;
 use crate::apiserver::server::State;
 use crate::apiserver::status::{FieldError, Status};
+use crate::model::object::At;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
 fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
     let mut metadata = json!({});
     for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        if let Some(value) = object.pointer(&format!("/metadata/{key}")) {
+        if let Some(value) = object.at(&format!("/metadata/{key}")) {
             metadata[key] = value.clone();
         }
     }
@@ -47,7 +48,7 @@ fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
     let mut status = json!({ "replicas": number(&paths.status_replicas).unwrap_or(0) });
     let selector = match &paths.label_selector {
         Some(path) => at(object, path).and_then(Value::as_str).map(str::to_owned),
-        None => object.pointer("/spec/selector").map(|it| LabelSelector::from_object(it).to_string()),
+        None => object.at("/spec/selector").map(|it| LabelSelector::from_object(it).to_string()),
     };
     if let Some(selector) = selector.filter(|it| !it.is_empty()) {
         status["selector"] = json!(selector);
@@ -62,7 +63,7 @@ pub(super) fn update(state: &mut State, write: &Write<'_>, scale: &Value) -> Res
     let stored = stored.ok_or_else(|| kind.not_found(target.name))?;
     let current = stored.value();
     let Some(paths) = &kind.storage().scale else { return Err(Status::no_such_resource()) };
-    let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| json!(0));
+    let replicas = scale.at("/spec/replicas").cloned().unwrap_or_else(|| json!(0));
     if !replicas.is_i64() {
         let found = crate::apiserver::schema::type_name(&replicas);
         let message = format!(

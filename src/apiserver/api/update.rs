@@ -9,6 +9,7 @@ use crate::apiserver::patch::owners::{Owners, Writer};
 use crate::apiserver::server::State;
 use crate::apiserver::status::{FieldError, Reason, Status};
 use crate::apiserver::{addresses, crd, meta};
+use crate::model::object::At;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -186,7 +187,7 @@ pub(super) fn replace(
         set_or_remove(&mut object, "status", Some(status));
     }
     if kind.generation && wish_changed(kind, current, &object) {
-        let generation = current.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+        let generation = current.at("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
         meta::set(&mut object, "generation", generation + 1);
     }
     if object == **current {
@@ -206,7 +207,7 @@ fn set_or_remove(object: &mut Value, key: &str, value: Option<Value>) {
 /// Whether something other than metadata and status differs. A custom kind without the status subresource has a field of
 /// that name like any other; annotations of a Deployment count, because they go down to its ReplicaSets.
 fn wish_changed(kind: &Kind, old: &Value, new: &Value) -> bool {
-    let annotations = |it: &Value| it.pointer("/metadata/annotations").cloned();
+    let annotations = |it: &Value| it.at("/metadata/annotations").cloned();
     if kind.key == resource::DEPLOYMENTS && annotations(old) != annotations(new) {
         return true;
     }

@@ -6,7 +6,7 @@ use crate::apiserver::object::Object;
 #[cfg(doc)]
 use crate::apiserver::options::WriteOptions;
 use crate::apiserver::status::Status;
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -33,6 +33,15 @@ pub fn text_at_version(kind: &Kind, version: &str, object: &Object) -> Bytes {
         return object.json();
     }
     Bytes::from(at_version(kind, version, &object.glance()).to_string())
+}
+
+/// Writes the JSON of the object as the asked version shows it.
+pub fn write_at_version(kind: &Kind, version: &str, object: &Object, text: &mut BytesMut) {
+    if is_kept(kind, version) {
+        text.put_slice(object.json_text());
+    } else {
+        text.put_slice(&text_at_version(kind, version, object));
+    }
 }
 
 /// Whether objects of the kind are kept in the very form in which this version shows them.

@@ -1,6 +1,7 @@
 //! Pods and pod templates.
 
 use super::{absent, each, object, object_or_new, text};
+use crate::model::object::At;
 use serde_json::{Map, Value, json};
 
 type Object = Map<String, Value>;
@@ -174,11 +175,11 @@ fn items(source: &mut Object) {
 
 /// `Guaranteed`, `Burstable` or `BestEffort`, by the requests and limits of the containers.
 pub fn quality_of_service(pod: &Value) -> &'static str {
-    let containers = ["containers", "initContainers"].into_iter().filter_map(|it| pod.pointer(&format!("/spec/{it}")));
+    let containers = ["containers", "initContainers"].into_iter().filter_map(|it| pod.at(&format!("/spec/{it}")));
     let mut any = false;
     let mut guaranteed = true;
     for container in containers.filter_map(Value::as_array).flatten() {
-        let part = |kind: &str, of: &str| container.pointer(&format!("/resources/{kind}/{of}"));
+        let part = |kind: &str, of: &str| container.at(&format!("/resources/{kind}/{of}"));
         for of in ["cpu", "memory"] {
             let (request, limit) = (part("requests", of), part("limits", of));
             any |= request.is_some() || limit.is_some();

@@ -220,8 +220,9 @@ impl Answer {
             }
             Self::Watch { kind, version, stream, options } => {
                 let mut lines = Lines::new(kind, version, accept.form.clone(), options);
-                let lines = stream.map(move |event| Ok::<_, std::convert::Infallible>(lines.line(&event)));
-                respond(StatusCode::OK, JSON, Body::from_stream(lines))
+                let chunks = stream.ready_chunks(EVENTS_AT_ONCE);
+                let chunks = chunks.map(move |events| Ok::<_, std::convert::Infallible>(lines.chunk(&events)));
+                respond(StatusCode::OK, JSON, Body::from_stream(chunks))
             }
         }
     }
@@ -240,7 +241,7 @@ fn write(code: StatusCode, accept: &Accept, json: Bytes) -> Response {
 
 fn one(kind: &Arc<Kind>, version: &str, object: &Arc<Object>, (form, options): (&Form, Shown)) -> Bytes {
     // A scale and a Status are not objects of the kind: they have no columns of it.
-    let is = |name: &str| object.outline().get("kind").and_then(Value::as_str) == Some(name);
+    let is = |name: &str| object.glance().get("kind").and_then(Value::as_str) == Some(name);
     let table = match form {
         Form::Table if is(&kind.kind) => Table::new(kind, version, options),
         Form::Table if is("Scale") => Table::of_scale(kind, version, options),
@@ -253,7 +254,7 @@ fn one(kind: &Arc<Kind>, version: &str, object: &Arc<Object>, (form, options): (
 }
 /// A table of one object, with or without its row and its columns.
 fn write_table(table: &Table, (object, row): (&Arc<Object>, bool), columns: bool, text: &mut BytesMut) {
-    let metadata = json!({ "resourceVersion": meta::text(&object.outline(), "resourceVersion") });
+    let metadata = json!({ "resourceVersion": meta::text(&object.glance(), "resourceVersion") });
     let columns = if columns { Value::from(table.columns.as_slice()) } else { Value::Null };
     let head = format!(
         r#"{{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{metadata},"columnDefinitions":{columns},"rows":["#
@@ -271,6 +272,11 @@ fn partial(object: &Object) -> Bytes {
     text.freeze()
 }
 
+/// Events of a watch that are written in one piece where so many wait.
+const EVENTS_AT_ONCE: usize = 32;
+/// What stands around an object in the line of its event, at most.
+const AROUND_BYTES: usize = 64;
+
 /// Writes the events of one watch as lines.
 struct Lines {
     kind: Arc<Kind>,
@@ -287,21 +293,26 @@ impl Lines {
         Self { kind, version, form, table, first: true }
     }
 
-    fn line(&mut self, event: &Event) -> Bytes {
-        let mut line = BytesMut::new();
+    fn chunk(&mut self, events: &[Event]) -> Bytes {
+        let size = |it: &Event| AROUND_BYTES + if self.form == Form::Plain { it.object.json_text().len() } else { 0 };
+        let mut chunk = BytesMut::with_capacity(events.iter().map(size).sum());
+        events.iter().for_each(|it| self.line(it, &mut chunk));
+        chunk.freeze()
+    }
+
+    fn line(&mut self, event: &Event, line: &mut BytesMut) {
         line.put_slice(br#"{"type":""#);
         line.put_slice(event.kind.as_str().as_bytes());
         line.put_slice(br#"","object":"#);
         match (event.kind, &self.form, &self.table) {
-            (WatchEventKind::Error, ..) => line.put_slice(&event.object.json()),
+            (WatchEventKind::Error, ..) => line.put_slice(event.object.json_text()),
             (kind, _, Some(table)) => {
                 let row = kind != WatchEventKind::Bookmark;
-                write_table(table, (&event.object, row), std::mem::take(&mut self.first), &mut line);
+                write_table(table, (&event.object, row), std::mem::take(&mut self.first), line);
             }
-            (_, Form::Metadata, _) => table::partial(&event.object, &mut line),
-            _ => line.put_slice(&api::text_at_version(&self.kind, &self.version, &event.object)),
+            (_, Form::Metadata, _) => table::partial(&event.object, line),
+            _ => api::write_at_version(&self.kind, &self.version, &event.object, line),
         }
         line.put_slice(b"}\n");
-        line.freeze()
     }
 }

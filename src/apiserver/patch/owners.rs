@@ -5,6 +5,7 @@ use super::walk::{self, Difference};
 use crate::apiserver::meta;
 use crate::apiserver::schema::Schema;
 use crate::apiserver::status::{Cause, Reason, Status};
+use crate::model::object::At;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -122,7 +123,7 @@ fn strip(set: &mut FieldSet) {
 
 impl Owners {
     pub fn of(object: &Value) -> Self {
-        let list = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+        let list = object.at("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
         Self { entries: list.map(Entry::read).collect() }
     }
 
@@ -131,7 +132,7 @@ impl Owners {
     pub fn told(old: &Value, new: &Value) -> Self {
         let readable =
             |it: &Value| it["fieldsType"] == "FieldsV1" && matches!(it["operation"].as_str(), Some("Apply" | "Update"));
-        match new.pointer("/metadata/managedFields").and_then(Value::as_array).map(Vec::as_slice) {
+        match new.at("/metadata/managedFields").and_then(Value::as_array).map(Vec::as_slice) {
             Some([only]) if only.as_object().is_some_and(serde_json::Map::is_empty) => Self::default(),
             Some(list @ [_, ..]) if list.iter().all(readable) => Self::of(new),
             _ => Self::of(old),

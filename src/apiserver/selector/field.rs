@@ -2,6 +2,7 @@
 
 use super::label::SelectorError;
 use crate::apiserver::status::Status;
+use crate::model::object::At;
 use serde_json::Value;
 
 /// One term: the field is, or is not, the value.
@@ -104,7 +105,7 @@ impl FieldSelector {
 
 fn value_at(object: &Value, field: &str) -> String {
     let found = match field {
-        "source" => object.pointer("/source/component").or_else(|| object.get("reportingComponent")),
+        "source" => object.at("/source/component").or_else(|| object.get("reportingComponent")),
         _ => field.split('.').try_fold(object, |value, key| value.get(key)),
     };
     match found {

@@ -1,19 +1,17 @@
 //! The columns of bindings: to which role, and whom.
 
-use super::Cell;
 use super::built_in::{AGE, NAME, list, text};
+use super::row::{Cell, cell};
 use serde_json::{Value, json};
 
 pub fn bindings() -> Vec<Cell> {
     vec![
         NAME,
-        Cell("Role", "string", 0, |it, _| {
-            json!(format!("{}/{}", text(it, "/roleRef/kind"), text(it, "/roleRef/name")))
-        }),
+        cell("Role", "string", 0, |it| json!(format!("{}/{}", text(it, "/roleRef/kind"), text(it, "/roleRef/name")))),
         AGE,
-        Cell("Users", "string", 1, |it, _| subjects(it, "User")),
-        Cell("Groups", "string", 1, |it, _| subjects(it, "Group")),
-        Cell("ServiceAccounts", "string", 1, |it, _| subjects(it, "ServiceAccount")),
+        cell("Users", "string", 1, |it| subjects(it, "User")),
+        cell("Groups", "string", 1, |it| subjects(it, "Group")),
+        cell("ServiceAccounts", "string", 1, |it| subjects(it, "ServiceAccount")),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! The targets of an autoscaler in one cell: `cpu: 40%/80%, 12/10 (avg)`.
 
 use super::built_in::{list, text};
+use crate::model::object::At;
 use serde_json::{Value, json};
 
 /// Metrics that are shown; of the others only the number is told.
@@ -29,10 +30,9 @@ fn target(metric: &Value, now: Option<&Value>) -> String {
         "External" => "external",
         _ => return "<unknown type>".to_owned(),
     };
-    let wanted = |key: &str| value(metric.pointer(&format!("/{part}/target/{key}")));
+    let wanted = |key: &str| value(metric.at(&format!("/{part}/target/{key}")));
     let now = |key: &str| {
-        value(now.and_then(|it| it.pointer(&format!("/{part}/current/{key}"))))
-            .unwrap_or_else(|| "<unknown>".to_owned())
+        value(now.and_then(|it| it.at(&format!("/{part}/current/{key}")))).unwrap_or_else(|| "<unknown>".to_owned())
     };
     let name = if part.to_lowercase().ends_with("resource") {
         format!("{}: ", text(metric, &format!("/{part}/name")))

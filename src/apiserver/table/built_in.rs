@@ -1,22 +1,24 @@
 //! The columns of the built-in kinds, as `kubectl` of the same version shows them.
 
-use super::age::{age, human};
-use super::{Cell, Shown, access, autoscaler, cluster, pod, storage};
+use super::age::human;
+use super::row::{Cell, Since, aging, cell};
+use super::{access, autoscaler, cluster, pod, storage};
 use crate::apiserver::kinds::resource as r;
 use crate::apiserver::selector::label::LabelSelector;
+use crate::model::object::At;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(super) fn number(value: &Value, pointer: &str) -> i64 {
-    value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+    value.at(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
 pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 pub(super) fn or_none(text: &str) -> Value {
@@ -32,14 +34,13 @@ pub(super) fn labels(map: Option<&Value>) -> Value {
     or_none(&joined(pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))))
 }
 
-pub(super) const NAME: Cell = Cell("Name", "string", 0, |it, _| json!(text(it, "/metadata/name")));
-pub(super) const AGE: Cell =
-    Cell("Age", "string", 0, |it, shown| json!(age(text(it, "/metadata/creationTimestamp"), shown.now)));
-const CREATED: Cell = Cell("Created At", "date", 0, |it, _| json!(text(it, "/metadata/creationTimestamp")));
-pub(super) const CONTAINERS: Cell = Cell("Containers", "string", 1, |it, _| of_containers(it, "name"));
-pub(super) const IMAGES: Cell = Cell("Images", "string", 1, |it, _| of_containers(it, "image"));
-const SELECTOR: Cell = Cell("Selector", "string", 1, |it, _| {
-    let selector = it.pointer("/spec/selector").map(LabelSelector::from_object).unwrap_or_default();
+pub(super) const NAME: Cell = cell("Name", "string", 0, |it| json!(text(it, "/metadata/name")));
+pub(super) const AGE: Cell = aging("Age", 0, |it| Since::date(text(it, "/metadata/creationTimestamp")));
+const CREATED: Cell = cell("Created At", "date", 0, |it| json!(text(it, "/metadata/creationTimestamp")));
+pub(super) const CONTAINERS: Cell = cell("Containers", "string", 1, |it| of_containers(it, "name"));
+pub(super) const IMAGES: Cell = cell("Images", "string", 1, |it| of_containers(it, "image"));
+const SELECTOR: Cell = cell("Selector", "string", 1, |it| {
+    let selector = it.at("/spec/selector").map(LabelSelector::from_object).unwrap_or_default();
     or_none(&selector.to_string())
 });
 
@@ -58,14 +59,14 @@ pub fn cells(resource: &str) -> Vec<Cell> {
         r::SERVICES | r::INGRESSES | r::ENDPOINTS | r::ENDPOINT_SLICES | r::INGRESS_CLASSES => network(resource),
         r::HORIZONTAL_POD_AUTOSCALERS | r::JOBS | r::CRON_JOBS | r::POD_DISRUPTION_BUDGETS => scaling(resource),
         r::EVENTS | r::EVENTS_V1 => events(),
-        r::CONFIGMAPS => vec![NAME, Cell("Data", "string", 0, |it, _| data(it)), AGE],
+        r::CONFIGMAPS => vec![NAME, cell("Data", "string", 0, |it| data(it)), AGE],
         r::SECRETS => vec![
             NAME,
-            Cell("Type", "string", 0, |it, _| json!(text(it, "/type"))),
-            Cell("Data", "string", 0, |it, _| data(it)),
+            cell("Type", "string", 0, |it| json!(text(it, "/type"))),
+            cell("Data", "string", 0, |it| data(it)),
             AGE,
         ],
-        r::NAMESPACES => vec![NAME, Cell("Status", "string", 0, |it, _| json!(text(it, "/status/phase"))), AGE],
+        r::NAMESPACES => vec![NAME, cell("Status", "string", 0, |it| json!(text(it, "/status/phase"))), AGE],
         r::NODES => cluster::nodes(),
         r::PRIORITY_CLASSES => cluster::priority_classes(),
         r::RESOURCE_QUOTAS => cluster::quotas(),
@@ -74,20 +75,20 @@ pub fn cells(resource: &str) -> Vec<Cell> {
         r::PERSISTENT_VOLUME_CLAIMS => storage::claims(),
         r::STORAGE_CLASSES => storage::classes(),
         r::POD_TEMPLATES => cluster::pod_templates(),
-        r::SERVICE_ACCOUNTS => vec![NAME, Cell("Secrets", "string", 0, |it, _| json!(list(it, "/secrets").len())), AGE],
-        r::LEASES => vec![NAME, Cell("Holder", "string", 0, |it, _| json!(text(it, "/spec/holderIdentity"))), AGE],
+        r::SERVICE_ACCOUNTS => vec![NAME, cell("Secrets", "string", 0, |it| json!(list(it, "/secrets").len())), AGE],
+        r::LEASES => vec![NAME, cell("Holder", "string", 0, |it| json!(text(it, "/spec/holderIdentity"))), AGE],
         r::CONTROLLER_REVISIONS => {
             vec![
                 NAME,
-                Cell("Controller", "string", 0, |it, _| controller(it)),
-                Cell("Revision", "string", 0, |it, _| json!(number(it, "/revision"))),
+                cell("Controller", "string", 0, |it| controller(it)),
+                cell("Revision", "string", 0, |it| json!(number(it, "/revision"))),
                 AGE,
             ]
         }
         "networkpolicies.networking.k8s.io" => vec![
             NAME,
-            Cell("Pod-Selector", "string", 0, |it, _| {
-                let selector = it.pointer("/spec/podSelector").map(LabelSelector::from_object).unwrap_or_default();
+            cell("Pod-Selector", "string", 0, |it| {
+                let selector = it.at("/spec/podSelector").map(LabelSelector::from_object).unwrap_or_default();
                 or_none(&selector.to_string())
             }),
             AGE,
@@ -100,8 +101,8 @@ pub fn cells(resource: &str) -> Vec<Cell> {
 pub fn scale() -> Vec<Cell> {
     vec![
         NAME,
-        Cell("Desired", "integer", 0, |it, _| json!(number(it, "/spec/replicas"))),
-        Cell("Available", "integer", 0, |it, _| json!(number(it, "/status/replicas"))),
+        cell("Desired", "integer", 0, |it| json!(number(it, "/spec/replicas"))),
+        cell("Available", "integer", 0, |it| json!(number(it, "/status/replicas"))),
         AGE,
     ]
 }
@@ -109,39 +110,39 @@ pub fn scale() -> Vec<Cell> {
 fn pods() -> Vec<Cell> {
     vec![
         NAME,
-        Cell("Ready", "string", 0, pod::ready),
-        Cell("Status", "string", 0, pod::status),
-        Cell("Restarts", "string", 0, pod::restarts),
+        cell("Ready", "string", 0, pod::ready),
+        cell("Status", "string", 0, pod::status),
+        aging("Restarts", 0, pod::restarts),
         AGE,
-        Cell("IP", "string", 1, |it, _| or_none(text(it, "/status/podIP"))),
-        Cell("Node", "string", 1, |it, _| or_none(text(it, "/spec/nodeName"))),
-        Cell("Nominated Node", "string", 1, |it, _| or_none(text(it, "/status/nominatedNodeName"))),
-        Cell("Readiness Gates", "string", 1, |_, _| json!("<none>")),
+        cell("IP", "string", 1, |it| or_none(text(it, "/status/podIP"))),
+        cell("Node", "string", 1, |it| or_none(text(it, "/spec/nodeName"))),
+        cell("Nominated Node", "string", 1, |it| or_none(text(it, "/status/nominatedNodeName"))),
+        cell("Readiness Gates", "string", 1, |_| json!("<none>")),
     ]
 }
 
 fn workloads(resource: &str) -> Vec<Cell> {
-    const READY: Cell = Cell("Ready", "string", 0, |it, _| {
+    const READY: Cell = cell("Ready", "string", 0, |it| {
         json!(format!("{}/{}", number(it, "/status/readyReplicas"), number(it, "/spec/replicas")))
     });
     let counted: Vec<Cell> = match resource {
         r::DEPLOYMENTS => vec![
             READY,
-            Cell("Up-to-date", "string", 0, |it, _| json!(number(it, "/status/updatedReplicas"))),
-            Cell("Available", "string", 0, |it, _| json!(number(it, "/status/availableReplicas"))),
+            cell("Up-to-date", "string", 0, |it| json!(number(it, "/status/updatedReplicas"))),
+            cell("Available", "string", 0, |it| json!(number(it, "/status/availableReplicas"))),
         ],
         r::REPLICA_SETS | r::REPLICATION_CONTROLLERS => vec![
-            Cell("Desired", "integer", 0, |it, _| json!(number(it, "/spec/replicas"))),
-            Cell("Current", "integer", 0, |it, _| json!(number(it, "/status/replicas"))),
-            Cell("Ready", "integer", 0, |it, _| json!(number(it, "/status/readyReplicas"))),
+            cell("Desired", "integer", 0, |it| json!(number(it, "/spec/replicas"))),
+            cell("Current", "integer", 0, |it| json!(number(it, "/status/replicas"))),
+            cell("Ready", "integer", 0, |it| json!(number(it, "/status/readyReplicas"))),
         ],
         r::DAEMON_SETS => vec![
-            Cell("Desired", "integer", 0, |it, _| json!(number(it, "/status/desiredNumberScheduled"))),
-            Cell("Current", "integer", 0, |it, _| json!(number(it, "/status/currentNumberScheduled"))),
-            Cell("Ready", "integer", 0, |it, _| json!(number(it, "/status/numberReady"))),
-            Cell("Up-to-date", "integer", 0, |it, _| json!(number(it, "/status/updatedNumberScheduled"))),
-            Cell("Available", "integer", 0, |it, _| json!(number(it, "/status/numberAvailable"))),
-            Cell("Node Selector", "string", 0, |it, _| labels(it.pointer("/spec/template/spec/nodeSelector"))),
+            cell("Desired", "integer", 0, |it| json!(number(it, "/status/desiredNumberScheduled"))),
+            cell("Current", "integer", 0, |it| json!(number(it, "/status/currentNumberScheduled"))),
+            cell("Ready", "integer", 0, |it| json!(number(it, "/status/numberReady"))),
+            cell("Up-to-date", "integer", 0, |it| json!(number(it, "/status/updatedNumberScheduled"))),
+            cell("Available", "integer", 0, |it| json!(number(it, "/status/numberAvailable"))),
+            cell("Node Selector", "string", 0, |it| labels(it.at("/spec/template/spec/nodeSelector"))),
         ],
         _ => vec![READY],
     };
@@ -151,7 +152,7 @@ fn workloads(resource: &str) -> Vec<Cell> {
     match resource {
         r::STATEFUL_SETS => {}
         r::REPLICATION_CONTROLLERS => {
-            cells.push(Cell("Selector", "string", 1, |it, _| labels(it.pointer("/spec/selector"))));
+            cells.push(cell("Selector", "string", 1, |it| labels(it.at("/spec/selector"))));
         }
         _ => cells.push(SELECTOR),
     }
@@ -170,29 +171,29 @@ fn network(resource: &str) -> Vec<Cell> {
     match resource {
         r::SERVICES => vec![
             NAME,
-            Cell("Type", "string", 0, |it, _| json!(text(it, "/spec/type"))),
-            Cell("Cluster-IP", "string", 0, |it, _| or_none(text(it, "/spec/clusterIP"))),
-            Cell("External-IP", "string", 0, |it, _| external_address(it)),
-            Cell("Port(s)", "string", 0, |it, _| service_ports(it)),
+            cell("Type", "string", 0, |it| json!(text(it, "/spec/type"))),
+            cell("Cluster-IP", "string", 0, |it| or_none(text(it, "/spec/clusterIP"))),
+            cell("External-IP", "string", 0, |it| external_address(it)),
+            cell("Port(s)", "string", 0, |it| service_ports(it)),
             AGE,
-            Cell("Selector", "string", 1, |it, _| labels(it.pointer("/spec/selector"))),
+            cell("Selector", "string", 1, |it| labels(it.at("/spec/selector"))),
         ],
         r::INGRESSES => vec![
             NAME,
-            Cell("Class", "string", 0, |it, _| or_none(text(it, "/spec/ingressClassName"))),
-            Cell("Hosts", "string", 0, |it, _| hosts(it)),
-            Cell("Address", "string", 0, |it, _| json!(balancer_addresses(it))),
-            Cell("Ports", "string", 0, |it, _| json!(if list(it, "/spec/tls").is_empty() { "80" } else { "80, 443" })),
+            cell("Class", "string", 0, |it| or_none(text(it, "/spec/ingressClassName"))),
+            cell("Hosts", "string", 0, |it| hosts(it)),
+            cell("Address", "string", 0, |it| json!(balancer_addresses(it))),
+            cell("Ports", "string", 0, |it| json!(if list(it, "/spec/tls").is_empty() { "80" } else { "80, 443" })),
             AGE,
         ],
-        r::ENDPOINTS => vec![NAME, Cell("Endpoints", "string", 0, |it, _| endpoints(it)), AGE],
+        r::ENDPOINTS => vec![NAME, cell("Endpoints", "string", 0, |it| endpoints(it)), AGE],
         r::ENDPOINT_SLICES => vec![
             NAME,
-            Cell("AddressType", "string", 0, |it, _| json!(text(it, "/addressType"))),
-            Cell("Ports", "string", 0, |it, _| {
+            cell("AddressType", "string", 0, |it| json!(text(it, "/addressType"))),
+            cell("Ports", "string", 0, |it| {
                 or_none(&joined(list(it, "/ports").iter().map(|it| number(it, "/port").to_string())))
             }),
-            Cell("Endpoints", "string", 0, |it, _| {
+            cell("Endpoints", "string", 0, |it| {
                 let addresses = list(it, "/endpoints").iter().flat_map(|it| list(it, "/addresses"));
                 or_none(&joined(addresses.filter_map(|it| it.as_str().map(str::to_owned))))
             }),
@@ -200,8 +201,8 @@ fn network(resource: &str) -> Vec<Cell> {
         ],
         _ => vec![
             NAME,
-            Cell("Controller", "string", 0, |it, _| json!(text(it, "/spec/controller"))),
-            Cell("Parameters", "string", 0, |_, _| json!("<none>")),
+            cell("Controller", "string", 0, |it| json!(text(it, "/spec/controller"))),
+            cell("Parameters", "string", 0, |_| json!("<none>")),
             AGE,
         ],
     }
@@ -262,23 +263,23 @@ fn scaling(resource: &str) -> Vec<Cell> {
     match resource {
         r::HORIZONTAL_POD_AUTOSCALERS => vec![
             NAME,
-            Cell("Reference", "string", 0, |it, _| {
+            cell("Reference", "string", 0, |it| {
                 let part = |key: &str| text(it, &format!("/spec/scaleTargetRef/{key}")).to_owned();
                 json!(format!("{}/{}", part("kind"), part("name")))
             }),
-            Cell("Targets", "string", 0, |it, _| autoscaler::targets(it)),
-            Cell("MinPods", "string", 0, |it, _| json!(number(it, "/spec/minReplicas").to_string())),
-            Cell("MaxPods", "string", 0, |it, _| json!(number(it, "/spec/maxReplicas"))),
-            Cell("Replicas", "string", 0, |it, _| json!(number(it, "/status/currentReplicas"))),
+            cell("Targets", "string", 0, |it| autoscaler::targets(it)),
+            cell("MinPods", "string", 0, |it| json!(number(it, "/spec/minReplicas").to_string())),
+            cell("MaxPods", "string", 0, |it| json!(number(it, "/spec/maxReplicas"))),
+            cell("Replicas", "string", 0, |it| json!(number(it, "/status/currentReplicas"))),
             AGE,
         ],
         r::JOBS => vec![
             NAME,
-            Cell("Status", "string", 0, |it, _| job_status(it)),
-            Cell("Completions", "string", 0, |it, _| {
+            cell("Status", "string", 0, |it| job_status(it)),
+            cell("Completions", "string", 0, |it| {
                 json!(format!("{}/{}", number(it, "/status/succeeded"), number(it, "/spec/completions").max(1)))
             }),
-            Cell("Duration", "string", 0, job_duration),
+            aging("Duration", 0, job_duration),
             AGE,
             CONTAINERS,
             IMAGES,
@@ -286,29 +287,29 @@ fn scaling(resource: &str) -> Vec<Cell> {
         ],
         r::CRON_JOBS => vec![
             NAME,
-            Cell("Schedule", "string", 0, |it, _| json!(text(it, "/spec/schedule"))),
-            Cell("Timezone", "string", 0, |it, _| or_none(text(it, "/spec/timeZone"))),
-            Cell("Suspend", "string", 0, |it, _| {
-                json!(if it.pointer("/spec/suspend") == Some(&json!(true)) { "True" } else { "False" })
+            cell("Schedule", "string", 0, |it| json!(text(it, "/spec/schedule"))),
+            cell("Timezone", "string", 0, |it| or_none(text(it, "/spec/timeZone"))),
+            cell("Suspend", "string", 0, |it| {
+                json!(if it.at("/spec/suspend") == Some(&json!(true)) { "True" } else { "False" })
             }),
-            Cell("Active", "integer", 0, |it, _| json!(list(it, "/status/active").len())),
-            Cell("Last Schedule", "string", 0, |it, shown| match text(it, "/status/lastScheduleTime") {
-                "" => json!("<none>"),
-                last => json!(age(last, shown.now)),
+            cell("Active", "integer", 0, |it| json!(list(it, "/status/active").len())),
+            aging("Last Schedule", 0, |it| match text(it, "/status/lastScheduleTime") {
+                "" => Since::Fixed("<none>".to_owned()),
+                last => Since::date(last),
             }),
             AGE,
-            Cell("Containers", "string", 1, |it, _| of_containers(&it["spec"]["jobTemplate"], "name")),
-            Cell("Images", "string", 1, |it, _| of_containers(&it["spec"]["jobTemplate"], "image")),
-            Cell("Selector", "string", 1, |it, _| {
-                let selector = it.pointer("/spec/jobTemplate/spec/selector").map(LabelSelector::from_object);
+            cell("Containers", "string", 1, |it| of_containers(&it["spec"]["jobTemplate"], "name")),
+            cell("Images", "string", 1, |it| of_containers(&it["spec"]["jobTemplate"], "image")),
+            cell("Selector", "string", 1, |it| {
+                let selector = it.at("/spec/jobTemplate/spec/selector").map(LabelSelector::from_object);
                 or_none(&selector.unwrap_or_default().to_string())
             }),
         ],
         _ => vec![
             NAME,
-            Cell("Min Available", "string", 0, |it, _| share(it.pointer("/spec/minAvailable"))),
-            Cell("Max Unavailable", "string", 0, |it, _| share(it.pointer("/spec/maxUnavailable"))),
-            Cell("Allowed Disruptions", "integer", 0, |it, _| json!(number(it, "/status/disruptionsAllowed"))),
+            cell("Min Available", "string", 0, |it| share(it.at("/spec/minAvailable"))),
+            cell("Max Unavailable", "string", 0, |it| share(it.at("/spec/maxUnavailable"))),
+            cell("Allowed Disruptions", "integer", 0, |it| json!(number(it, "/status/disruptionsAllowed"))),
             AGE,
         ],
     }
@@ -324,44 +325,42 @@ fn job_status(job: &Value) -> Value {
         found.is_some_and(|it| text(it, "/status") == "True")
     };
     let status = ["Complete", "Failed", "Suspended", "FailureTarget"].into_iter().find(|it| holds(it));
-    json!(status.unwrap_or(if job.pointer("/metadata/deletionTimestamp").is_some() {
-        "Terminating"
-    } else {
-        "Running"
-    }))
+    json!(status.unwrap_or(if job.at("/metadata/deletionTimestamp").is_some() { "Terminating" } else { "Running" }))
 }
 
-fn job_duration(job: &Value, shown: &Shown) -> Value {
+fn job_duration(job: &Value) -> Since {
     let at = |key: &str| text(job, &format!("/status/{key}")).parse::<Timestamp>().ok();
-    let Some(start) = at("startTime") else { return json!("") };
-    let end = at("completionTime").unwrap_or(shown.now);
-    json!(human(end.as_second() - start.as_second()))
+    match (at("startTime"), at("completionTime")) {
+        (None, _) => Since::Fixed(String::new()),
+        (Some(start), Some(end)) => Since::Fixed(human(end.as_second() - start.as_second())),
+        (Some(_), None) => Since::date(text(job, "/status/startTime")),
+    }
 }
 
 fn events() -> Vec<Cell> {
-    fn seen(event: &Value, keys: &[&str], shown: &Shown) -> Value {
+    fn seen(event: &Value, keys: &[&str]) -> Since {
         let date = keys.iter().map(|it| text(event, it)).find(|it| !it.is_empty()).unwrap_or_default();
-        json!(age(date, shown.now))
+        Since::date(date)
     }
     vec![
-        Cell("Last Seen", "string", 0, |it, shown| {
-            seen(it, &["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"], shown)
+        aging("Last Seen", 0, |it| {
+            seen(it, &["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"])
         }),
-        Cell("Type", "string", 0, |it, _| json!(text(it, "/type"))),
-        Cell("Reason", "string", 0, |it, _| json!(text(it, "/reason"))),
-        Cell("Object", "string", 0, |it, _| {
+        cell("Type", "string", 0, |it| json!(text(it, "/type"))),
+        cell("Reason", "string", 0, |it| json!(text(it, "/reason"))),
+        cell("Object", "string", 0, |it| {
             let (kind, name) = (text(it, "/involvedObject/kind"), text(it, "/involvedObject/name"));
             json!(format!("{}/{name}", kind.to_lowercase()))
         }),
-        Cell("Subobject", "string", 1, |it, _| json!(text(it, "/involvedObject/fieldPath"))),
-        Cell("Source", "string", 1, |it, _| {
+        cell("Subobject", "string", 1, |it| json!(text(it, "/involvedObject/fieldPath"))),
+        cell("Source", "string", 1, |it| {
             let (component, host) = (text(it, "/source/component"), text(it, "/source/host"));
             let component = if component.is_empty() { text(it, "/reportingComponent") } else { component };
             json!(if host.is_empty() { component.to_owned() } else { format!("{component}, {host}") })
         }),
-        Cell("Message", "string", 0, |it, _| json!(text(it, "/message").trim())),
-        Cell("First Seen", "string", 1, |it, shown| seen(it, &["/firstTimestamp", "/eventTime"], shown)),
-        Cell("Count", "integer", 1, |it, _| json!(number(it, "/count").max(1))),
-        Cell("Name", "string", 1, |it, _| json!(text(it, "/metadata/name"))),
+        cell("Message", "string", 0, |it| json!(text(it, "/message").trim())),
+        aging("First Seen", 1, |it| seen(it, &["/firstTimestamp", "/eventTime"])),
+        cell("Count", "integer", 1, |it| json!(number(it, "/count").max(1))),
+        cell("Name", "string", 1, |it| json!(text(it, "/metadata/name"))),
     ]
 }

@@ -1,21 +1,22 @@
 //! The columns of what a whole cluster has: nodes, classes, quotas.
 
-use super::Cell;
 use super::built_in::{AGE, NAME, joined, labels, list, number, or_none, text};
+use super::row::{Cell, cell};
+use crate::model::object::At;
 use serde_json::{Value, json};
 
 pub fn nodes() -> Vec<Cell> {
     vec![
         NAME,
-        Cell("Status", "string", 0, |it, _| node_status(it)),
-        Cell("Roles", "string", 0, |it, _| node_roles(it)),
+        cell("Status", "string", 0, |it| node_status(it)),
+        cell("Roles", "string", 0, |it| node_roles(it)),
         AGE,
-        Cell("Version", "string", 0, |it, _| json!(text(it, "/status/nodeInfo/kubeletVersion"))),
-        Cell("Internal-IP", "string", 1, |it, _| node_address(it, "InternalIP")),
-        Cell("External-IP", "string", 1, |it, _| node_address(it, "ExternalIP")),
-        Cell("OS-Image", "string", 1, |it, _| node_info(it, "osImage")),
-        Cell("Kernel-Version", "string", 1, |it, _| node_info(it, "kernelVersion")),
-        Cell("Container-Runtime", "string", 1, |it, _| node_info(it, "containerRuntimeVersion")),
+        cell("Version", "string", 0, |it| json!(text(it, "/status/nodeInfo/kubeletVersion"))),
+        cell("Internal-IP", "string", 1, |it| node_address(it, "InternalIP")),
+        cell("External-IP", "string", 1, |it| node_address(it, "ExternalIP")),
+        cell("OS-Image", "string", 1, |it| node_info(it, "osImage")),
+        cell("Kernel-Version", "string", 1, |it| node_info(it, "kernelVersion")),
+        cell("Container-Runtime", "string", 1, |it| node_info(it, "containerRuntimeVersion")),
     ]
 }
 
@@ -27,14 +28,14 @@ fn node_status(node: &Value) -> Value {
         None => "Unknown",
     }
     .to_owned();
-    if node.pointer("/spec/unschedulable") == Some(&json!(true)) {
+    if node.at("/spec/unschedulable") == Some(&json!(true)) {
         status.push_str(",SchedulingDisabled");
     }
     json!(status)
 }
 
 fn node_roles(node: &Value) -> Value {
-    let labels = node.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let labels = node.at("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
     or_none(&joined(labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/").map(str::to_owned))))
 }
 
@@ -51,29 +52,29 @@ fn node_info(node: &Value, key: &str) -> Value {
 pub fn priority_classes() -> Vec<Cell> {
     vec![
         NAME,
-        Cell("Value", "integer", 0, |it, _| json!(number(it, "/value"))),
-        Cell("Global-Default", "boolean", 0, |it, _| json!(it["globalDefault"] == json!(true))),
+        cell("Value", "integer", 0, |it| json!(number(it, "/value"))),
+        cell("Global-Default", "boolean", 0, |it| json!(it["globalDefault"] == json!(true))),
         AGE,
-        Cell("PreemptionPolicy", "string", 0, |it, _| json!(text(it, "/preemptionPolicy"))),
+        cell("PreemptionPolicy", "string", 0, |it| json!(text(it, "/preemptionPolicy"))),
     ]
 }
 
 pub fn quotas() -> Vec<Cell> {
     vec![
         NAME,
-        Cell("Request", "string", 0, |it, _| shares(it, |name| !name.starts_with("limits"))),
-        Cell("Limit", "string", 0, |it, _| shares(it, |name| name.starts_with("limits"))),
+        cell("Request", "string", 0, |it| shares(it, |name| !name.starts_with("limits"))),
+        cell("Limit", "string", 0, |it| shares(it, |name| name.starts_with("limits"))),
         AGE,
     ]
 }
 
 /// `cpu: 100m/2, pods: 3/10`: what is used of what may be used, by name.
 fn shares(quota: &Value, counts: fn(&str) -> bool) -> Value {
-    let hard = quota.pointer("/status/hard").and_then(Value::as_object).into_iter().flatten();
+    let hard = quota.at("/status/hard").and_then(Value::as_object).into_iter().flatten();
     let mut parts: Vec<_> = hard
         .filter(|(name, _)| counts(name))
         .map(|(name, hard)| {
-            let used = quota.pointer("/status/used").and_then(|it| it.get(name)).and_then(Value::as_str).unwrap_or("0");
+            let used = quota.at("/status/used").and_then(|it| it.get(name)).and_then(Value::as_str).unwrap_or("0");
             format!("{name}: {used}/{}", hard.as_str().unwrap_or_default())
         })
         .collect();
@@ -88,8 +89,8 @@ pub fn pod_templates() -> Vec<Cell> {
     }
     vec![
         NAME,
-        Cell("Containers", "string", 0, |it, _| of_containers(it, "name")),
-        Cell("Images", "string", 0, |it, _| of_containers(it, "image")),
-        Cell("Pod Labels", "string", 0, |it, _| labels(it.pointer("/template/metadata/labels"))),
+        cell("Containers", "string", 0, |it| of_containers(it, "name")),
+        cell("Images", "string", 0, |it| of_containers(it, "image")),
+        cell("Pod Labels", "string", 0, |it| labels(it.at("/template/metadata/labels"))),
     ]
 }

@@ -7,20 +7,23 @@ mod built_in;
 mod cluster;
 mod json_path;
 mod pod;
+mod row;
 mod storage;
 
 use super::api;
 use super::http::{Include, Shown};
 use super::kinds::{Column, Kind};
 use super::object::Object;
+use crate::model::object::At;
 use age::age;
 use bytes::{BufMut, BytesMut};
+pub use row::{Cell, Row};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// A column of a built-in kind: name, type, priority, and what a cell shows.
-struct Cell(&'static str, &'static str, i64, fn(&Value, &Shown) -> Value);
+/// The columns of a built-in kind.
+pub use built_in::cells;
 
 /// The columns of a kind at one of its versions, and how an object becomes a row of them.
 pub struct Table {
@@ -28,35 +31,44 @@ pub struct Table {
     version: String,
     pub columns: Vec<Value>,
     cells: Cells,
-    include: Include,
+    options: Shown,
+}
+
+enum Cells {
+    BuiltIn(Vec<Cell>),
+    Custom(Vec<Column>),
 }
 
 impl Table {
     pub fn new(kind: &Arc<Kind>, version: &str, options: Shown) -> Self {
-        let (columns, cells): (Vec<Value>, Cells) = if kind.custom {
-            let served = kind.version(version).unwrap_or_else(|| kind.storage());
-            custom(&served.columns, options)
-        } else {
-            built_in(built_in::cells(&kind.key), options)
-        };
-        let (kind, version) = (Arc::clone(kind), version.to_owned());
-        Self { kind, version, columns, cells, include: options.include }
+        if !kind.custom {
+            return Self::built_in(kind, version, cells(&kind.key), options);
+        }
+        let served = kind.version(version).unwrap_or_else(|| kind.storage());
+        let (kind, version, cells) = (Arc::clone(kind), version.to_owned(), or_age(&served.columns));
+        Self { kind, version, columns: custom(&cells), cells: Cells::Custom(cells), options }
     }
 
     /// The table of a scale, whatever is scaled.
     pub fn of_scale(kind: &Arc<Kind>, version: &str, options: Shown) -> Self {
-        let (columns, cells) = built_in(built_in::scale(), options);
-        let (kind, version) = (Arc::clone(kind), version.to_owned());
-        Self { kind, version, columns, cells, include: options.include }
+        Self::built_in(kind, version, built_in::scale(), options)
+    }
+
+    fn built_in(kind: &Arc<Kind>, version: &str, cells: Vec<Cell>, options: Shown) -> Self {
+        let columns = cells.iter().map(|it| definition(it.name, it.of, "", "", it.priority)).collect();
+        Self { kind: Arc::clone(kind), version: version.to_owned(), columns, cells: Cells::BuiltIn(cells), options }
     }
 
     /// Writes the row of an object.
     pub fn row(&self, object: &Arc<Object>, text: &mut BytesMut) {
-        // A custom column may show anything.
-        let object_seen = if self.kind.custom { object.glance() } else { object.outline() };
-        let cells = Value::from((self.cells)(&object_seen));
-        let _ = write!(text, r#"{{"cells":{cells}"#);
-        match self.include {
+        text.put_slice(br#"{"cells":"#);
+        match &self.cells {
+            Cells::BuiltIn(cells) => object.row(cells).write(self.options.now, text),
+            Cells::Custom(columns) => {
+                let _ = write!(text, "{}", custom_row(columns, &object.glance(), self.options));
+            }
+        }
+        match self.options.include {
             Include::None => {}
             Include::Metadata => {
                 text.put_slice(br#","object":"#);
@@ -64,7 +76,7 @@ impl Table {
             }
             Include::Object => {
                 text.put_slice(br#","object":"#);
-                text.put_slice(&api::text_at_version(&self.kind, &self.version, object));
+                api::write_at_version(&self.kind, &self.version, object, text);
             }
         }
         text.put_u8(b'}');
@@ -74,7 +86,7 @@ impl Table {
 /// Writes the object's `PartialObjectMetadata`.
 pub fn partial(object: &Object, text: &mut BytesMut) {
     let metadata = object.metadata();
-    let metadata: &[u8] = if metadata.is_empty() { b"null" } else { &metadata };
+    let metadata: &[u8] = if metadata.is_empty() { b"null" } else { metadata };
     text.put_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":"#);
     text.put_slice(metadata);
     text.put_u8(b'}');
@@ -85,38 +97,35 @@ fn definition(name: &str, of: &str, format: &str, description: &str, priority: i
     json!({ "name": name, "type": of, "format": format, "description": description, "priority": priority })
 }
 
-fn built_in(cells: Vec<Cell>, options: Shown) -> (Vec<Value>, Cells) {
-    let columns = cells.iter().map(|Cell(name, of, priority, _)| definition(name, of, "", "", *priority)).collect();
-    (columns, Box::new(move |it| cells.iter().map(|Cell(.., show)| show(it, &options)).collect()))
+/// The printer columns of a custom kind, or its age if there are none.
+fn or_age(columns: &[Column]) -> Vec<Column> {
+    if !columns.is_empty() {
+        return columns.to_vec();
+    }
+    vec![Column {
+        name: "Age".to_owned(),
+        kind: "date".to_owned(),
+        format: String::new(),
+        description: String::new(),
+        priority: 0,
+        json_path: ".metadata.creationTimestamp".to_owned(),
+    }]
 }
 
-type Cells = Box<dyn Fn(&Value) -> Vec<Value> + Send + Sync>;
-
-/// The columns of a custom kind: its name, then the printer columns, or the age if there are none.
-fn custom(columns: &[Column], options: Shown) -> (Vec<Value>, Cells) {
-    let mut columns = columns.to_vec();
-    if columns.is_empty() {
-        columns.push(Column {
-            name: "Age".to_owned(),
-            kind: "date".to_owned(),
-            format: String::new(),
-            description: String::new(),
-            priority: 0,
-            json_path: ".metadata.creationTimestamp".to_owned(),
-        });
-    }
+/// The columns of a custom kind: its name, then its own.
+fn custom(columns: &[Column]) -> Vec<Value> {
     let mut definitions = vec![definition("Name", "string", "name", "", 0)];
-    for Column { name, kind, format, description, priority, json_path } in &columns {
+    for Column { name, kind, format, description, priority, json_path } in columns {
         let told = format!("Custom resource definition column (in JSONPath format): {json_path}");
         let description = if description.is_empty() { &told } else { description };
         definitions.push(definition(name, kind, format, description, *priority));
     }
-    let cells = move |object: &Value| {
-        let mut row = vec![object.pointer("/metadata/name").cloned().unwrap_or_default()];
-        row.extend(columns.iter().map(|it| custom_cell(it, object, options)));
-        row
-    };
-    (definitions, Box::new(cells))
+    definitions
+}
+
+fn custom_row(columns: &[Column], object: &Value, options: Shown) -> Value {
+    let name = object.at("/metadata/name").cloned().unwrap_or_default();
+    std::iter::once(name).chain(columns.iter().map(|it| custom_cell(it, object, options))).collect()
 }
 
 fn custom_cell(column: &Column, object: &Value, options: Shown) -> Value {
