@@ -1,6 +1,7 @@
 //! What is measured, on either server.
 
 use crate::connection::{Connection, JSON, Place};
+use crate::cpu;
 use crate::pod::{config_map, pod};
 use crate::real::KubeApi;
 use bytes::Bytes;
@@ -17,6 +18,9 @@ use tokio::time::Instant;
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
+/// Makes an object of a name.
+type Made = fn(&str) -> Value;
 
 /// Objects per figure of creates.
 const CREATES: usize = 2_000;
@@ -38,6 +42,8 @@ pub struct Figure {
     pub name: String,
     pub value: f64,
     pub more_is_better: bool,
+    /// Processor time of the server for each operation, in microseconds, where there are operations.
+    pub cpu_micros: Option<f64>,
 }
 
 /// A server under measurement.
@@ -74,15 +80,20 @@ impl Arm {
         Some(Self { place, processes, ready_after: began.elapsed(), _running: Running::Real { _api: api } })
     }
 
-    pub async fn ours() -> Self {
+    /// Over TLS, as a lab serves it, or without.
+    pub async fn ours(tls: bool) -> Self {
         let began = Instant::now();
         let program = std::env::current_exe().expect("this program has a path");
-        let mut child = Command::new(program).arg("serve").stdout(Stdio::piped()).spawn().expect("it starts again");
+        let mut child = Command::new(program)
+            .args(["serve", if tls { "tls" } else { "plain" }])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts again");
         let mut line = String::new();
         let output = child.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).expect("it tells its port");
         let port = line.trim().parse().expect("a port");
-        let place = Place { port, tls: true, token: crate::serve::TOKEN.to_owned() };
+        let place = Place { port, tls, token: crate::serve::TOKEN.to_owned() };
         ready(&place).await;
         let processes = vec![child.id()];
         Self { place, processes, ready_after: began.elapsed(), _running: Running::Ours { child } }
@@ -90,36 +101,56 @@ impl Arm {
 
     /// All figures, always in the same order.
     pub async fn measure(self) -> Vec<Figure> {
-        let mut figures = Vec::new();
-        let mut add = |name: &str, value: f64, more_is_better: bool| {
-            figures.push(Figure { name: name.to_owned(), value, more_is_better });
-        };
-        add("time to ready, ms", self.ready_after.as_secs_f64() * 1e3, false);
-        add("memory when ready, MiB", self.memory(), false);
-        let rate = self.creates(CONFIG_MAPS, "one", config_map, (1, CREATES)).await;
-        add("ConfigMap creates per second, 1 client", rate, true);
-        let rate = self.creates(CONFIG_MAPS, "many", config_map, (CONCURRENT, CREATES)).await;
-        add("ConfigMap creates per second, 16 clients", rate, true);
-        let rate = self.creates(PODS, "one", pod, (1, CREATES)).await;
-        add("Pod creates per second, 1 client", rate, true);
-        let rate = self.creates(PODS, "many", pod, (CONCURRENT, ALL_PODS - CREATES)).await;
-        add("Pod creates per second, 16 clients", rate, true);
-        add("memory with 10,000 pods, MiB", self.memory(), false);
-        let (took, bytes) = self.list(JSON).await;
-        add("list of 10,000 pods as JSON, ms", took, false);
-        add("  its size, MiB", bytes, false);
-        let (took, bytes) = self.list(TABLE).await;
-        add("list of 10,000 pods as Table, ms", took, false);
-        add("  its size, MiB", bytes, false);
-        add("memory after the lists, MiB", self.memory(), false);
-        add("merge patches refused (409) per second", self.stale_patches().await, true);
-        add("merge patches done per second, 1 client", self.patches().await, true);
-        add("applies refused (409) per second", self.conflicting_applies().await, true);
+        let all = &mut Vec::new();
+        plain(all, "time to ready, ms", self.ready_after.as_secs_f64() * 1e3);
+        plain(all, "memory when ready, MiB", self.memory());
+        for (name, path, object, total) in
+            [("ConfigMap", CONFIG_MAPS, config_map as Made, CREATES), ("Pod", PODS, pod, ALL_PODS - CREATES)]
+        {
+            let (one, many) = (self.creates(path, "one", object, (1, CREATES)), (CONCURRENT, total));
+            self.rate(all, &format!("{name} creates per second, 1 client"), CREATES, one).await;
+            let many = self.creates(path, "many", object, many);
+            self.rate(all, &format!("{name} creates per second, 16 clients"), total, many).await;
+        }
+        plain(all, "memory with 10,000 pods, MiB", self.memory());
+        self.lists(all).await;
+        plain(all, "memory after the lists, MiB", self.memory());
+        self.rate(all, "merge patches refused (409) per second", PATCHES, self.stale_patches()).await;
+        self.rate(all, "merge patches done per second, 1 client", PATCHES, self.patches()).await;
+        self.rate(all, "applies refused (409) per second", PATCHES, self.conflicting_applies()).await;
         let latency = self.watch_latency().await;
-        add("watch event with 50 watchers, p50, ms", latency.value_at_quantile(0.5) as f64 / 1e3, false);
-        add("watch event with 50 watchers, p99, ms", latency.value_at_quantile(0.99) as f64 / 1e3, false);
-        add("events per second to 50 watchers, 16 writers", self.watch_throughput().await, true);
-        figures
+        for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
+            let name = format!("watch event with 50 watchers, {name}, ms");
+            plain(all, &name, latency.value_at_quantile(quantile) as f64 / 1e3);
+        }
+        let events = WATCHERS * CREATES;
+        self.rate(all, "events per second to 50 watchers, 16 writers", events, self.watch_throughput()).await;
+        std::mem::take(all)
+    }
+
+    /// A rate of so many operations, with what each took of the server's processors.
+    async fn rate(&self, all: &mut Vec<Figure>, name: &str, operations: usize, rate: impl Future<Output = f64>) {
+        let before = self.cpu();
+        let value = rate.await;
+        let cpu_micros = Some((self.cpu() - before).as_secs_f64() * 1e6 / operations as f64);
+        all.push(Figure { name: name.to_owned(), value, more_is_better: true, cpu_micros });
+    }
+
+    async fn lists(&self, all: &mut Vec<Figure>) {
+        for (form, accept) in [("JSON", JSON), ("Table", TABLE)] {
+            let before = self.cpu();
+            let (first, median, bytes) = self.list(accept).await;
+            let cpu_micros = Some((self.cpu() - before).as_secs_f64() * 1e6 / LISTS as f64);
+            let name = format!("list of 10,000 pods as {form}, ms");
+            all.push(Figure { name, value: median, more_is_better: false, cpu_micros });
+            plain(all, "  the first time, ms", first);
+            plain(all, "  its size, MiB", bytes);
+        }
+    }
+
+    /// Processor time of the server's processes so far.
+    fn cpu(&self) -> Duration {
+        self.processes.iter().map(|it| cpu::of(*it)).sum()
     }
 
     /// Resident memory of the server's processes.
@@ -137,13 +168,7 @@ impl Arm {
     }
 
     /// Creates `count` objects with `clients` connections; how many per second.
-    async fn creates(
-        &self,
-        path: &'static str,
-        prefix: &str,
-        object: fn(&str) -> Value,
-        (clients, count): (usize, usize),
-    ) -> f64 {
+    async fn creates(&self, path: &'static str, prefix: &str, object: Made, (clients, count): (usize, usize)) -> f64 {
         let bodies: Arc<Vec<Bytes>> =
             Arc::new((0..count).map(|it| Bytes::from(object(&format!("{prefix}-{it:06}")).to_string())).collect());
         let next = Arc::new(AtomicUsize::new(0));
@@ -166,8 +191,8 @@ impl Arm {
         count as f64 / began.elapsed().as_secs_f64()
     }
 
-    /// The median time in milliseconds, and the size in MiB.
-    async fn list(&self, accept: &str) -> (f64, f64) {
+    /// The first and the median time in milliseconds, and the size in MiB.
+    async fn list(&self, accept: &str) -> (f64, f64, f64) {
         let mut connection = self.connect().await;
         let (mut times, mut size) = (Vec::new(), 0);
         for _ in 0..LISTS {
@@ -177,8 +202,10 @@ impl Arm {
             assert_eq!(code, 200);
             size = bytes.len();
         }
+        let first = times[0];
         times.sort();
-        (times[LISTS / 2].as_secs_f64() * 1e3, size as f64 / f64::from(1 << 20))
+        let millis = |it: Duration| it.as_secs_f64() * 1e3;
+        (millis(first), millis(times[LISTS / 2]), size as f64 / f64::from(1 << 20))
     }
 
     /// One after the other; how many per second.
@@ -273,16 +300,23 @@ impl Arm {
                     let frame = answer.body_mut().frame().await.expect("it goes on").expect("it is whole");
                     let now = Instant::now();
                     rest.extend_from_slice(frame.data_ref().expect("data"));
-                    while let Some(end) = rest.iter().position(|it| *it == b'\n') {
-                        let _ = arrivals.send((number(&rest[..end]), now));
-                        rest.drain(..=end);
+                    let text = std::str::from_utf8(&rest).expect("these objects are ASCII");
+                    let whole = text.rfind('\n').map_or(0, |it| it + 1);
+                    for line in text[..whole].lines() {
+                        let _ = arrivals.send((number(line), now));
                         left -= 1;
                     }
+                    rest.drain(..whole);
                 }
                 drop(connection);
             });
         }
     }
+}
+
+/// Less of it is better.
+fn plain(all: &mut Vec<Figure>, name: &str, value: f64) {
+    all.push(Figure { name: name.to_owned(), value, more_is_better: false, cpu_micros: None });
 }
 
 async fn ready(place: &Place) {
@@ -309,8 +343,7 @@ fn watched(label: &str, at: usize) -> Value {
 }
 
 /// The number at the end of the object's name, without reading the whole event.
-fn number(line: &[u8]) -> usize {
-    let text = std::str::from_utf8(line).expect("JSON is text");
-    let name = text.split("\"name\":\"").nth(1).and_then(|it| it.split('"').next()).expect("a name");
+fn number(line: &str) -> usize {
+    let name = line.split("\"name\":\"").nth(1).and_then(|it| it.split('"').next()).expect("a name");
     name.rsplit('-').next().and_then(|it| it.parse().ok()).expect("a number")
 }

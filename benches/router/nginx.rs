@@ -9,9 +9,9 @@ use tempfile::TempDir;
 /// The weight of the canary, in percent, on both sides.
 pub const WEIGHT: u32 = 30;
 
-/// A running nginx with one worker.
+/// A running nginx: one process that does its work itself, so that it ends when it is killed.
 pub struct Nginx {
-    master: Process,
+    process: Process,
     _folder: TempDir,
     pub port: u16,
 }
@@ -20,7 +20,7 @@ impl Nginx {
     fn start(program: &Path, http: &str, port: u16) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
-            "worker_processes 1;\ndaemon off;\npid {0}/pid;\nerror_log {0}/error.log crit;\n\
+            "master_process off;\ndaemon off;\npid {0}/pid;\nerror_log {0}/error.log crit;\n\
             events {{ worker_connections 1024; }}\n\
             http {{\n  access_log off;\n  keepalive_requests 1000000000;\n  client_body_temp_path {0}/a;\n\
               proxy_temp_path {0}/b;\n  fastcgi_temp_path {0}/c;\n  uwsgi_temp_path {0}/d;\n  scgi_temp_path {0}/e;\n\
@@ -30,9 +30,9 @@ impl Nginx {
         let file = folder.path().join("nginx.conf");
         fs::write(&file, config).expect("the folder can be written");
         let args = ["-c".to_owned(), file.display().to_string(), "-p".to_owned(), folder.path().display().to_string()];
-        let master = Process::start(program, folder.path(), &args);
+        let process = Process::start(program, folder.path(), &args);
         wait_for(port);
-        Self { master, _folder: folder, port }
+        Self { process, _folder: folder, port }
     }
 
     /// Answers everything at once.
@@ -59,6 +59,7 @@ impl Nginx {
               proxy_set_header X-Request-ID $request_id; proxy_set_header X-Real-IP $remote_addr;\n\
               proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Host $host;\n\
               proxy_set_header X-Forwarded-Port $server_port; proxy_set_header X-Forwarded-Proto $scheme;\n\
+              proxy_set_header X-Forwarded-Scheme $scheme;\n\
               proxy_set_header X-Scheme $scheme; }} }}",
             upstream("canary"),
             upstream("primary"),
@@ -66,10 +67,7 @@ impl Nginx {
         Self::start(program, &http, port)
     }
 
-    /// The process that does the work.
-    pub fn worker(&self) -> u32 {
-        let children = format!("/proc/{0}/task/{0}/children", self.master.id());
-        let children = fs::read_to_string(children).expect("the master runs");
-        children.split_whitespace().next().and_then(|it| it.parse().ok()).expect("there is a worker")
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 }

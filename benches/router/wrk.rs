@@ -1,5 +1,6 @@
 //! wrk, and what it tells.
 
+use crate::ours::HOST;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +12,7 @@ pub struct Told {
 /// One thread, 32 connections.
 pub fn run(wrk: &Path, port: u16, seconds: u64) -> Told {
     let url = format!("http://127.0.0.1:{port}/");
-    let args = ["-t1", "-c32", &format!("-d{seconds}s"), "--latency", "-H", "Host: app.example.com", &url];
+    let args = ["-t1", "-c32", &format!("-d{seconds}s"), "--latency", "-H", &format!("Host: {HOST}"), &url];
     let output = Command::new(wrk).args(args).output().expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && !text.contains("Non-2xx"), "{text}");
