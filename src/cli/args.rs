@@ -149,7 +149,7 @@ pub struct RealArgs {
     #[command(flatten)]
     pub stack: StackArgs,
     /// Take all images from this file, which `coalmine pack` made
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "lab")]
     pub pack: Option<PathBuf>,
     /// Say at the end how long each step took
     #[arg(long)]
@@ -360,6 +360,9 @@ pub struct RouterArgs {
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// For which kind of lab
+    #[arg(long, value_enum, default_value = "kind")]
+    pub lab: LabArg,
     /// The file of images that the lab is to be made with: its node may be of another Kubernetes
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! `coalmine doctor`: can this machine hold a lab of containers?
 
-use super::args::{DoctorArgs, Output};
+use super::args::{DoctorArgs, LabArg, Output};
 use super::terminal::{complain, failure, say};
 use super::{Exit, real};
 use crate::lab::real::kubernetes_of;
@@ -8,6 +8,10 @@ use crate::machine::{Check, Environment, Verdict, examine, gather};
 use std::fmt::Write as _;
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
+    if args.lab == LabArg::Embedded {
+        say("an embedded lab needs nothing of this machine\n");
+        return Exit::AsExpected;
+    }
     let images = match real::images(args.images.as_deref()) {
         Ok((images, _)) => images,
         Err(error) => {

@@ -88,6 +88,10 @@ pub(super) fn images(file: Option<&Path>) -> Result<(Images, Option<String>), Up
     let Some(path) = file else { return Ok((Images::default(), None)) };
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|why| UpError::Unreadable { file: file.clone(), why })?;
+    understood(text, file)
+}
+
+fn understood(text: String, file: String) -> Result<(Images, Option<String>), UpError> {
     let images = Images::default().with(&text).map_err(|why| UpError::Images { file, why })?;
     Ok((images, Some(text)))
 }
@@ -98,9 +102,13 @@ pub(super) fn images_kept(home: &Home, name: &LabName) -> Option<PathBuf> {
 }
 
 async fn make(home: &Home, name: &LabName, args: &RealArgs, steps: &Steps) -> Result<Record, UpError> {
-    let file = args.stack.images.clone().or_else(|| images_kept(home, name));
-    let (images, own_images) = images(file.as_deref())?;
     let pack = args.pack.as_deref().map(Pack::open).transpose()?;
+    let packed = pack.as_ref().and_then(|it| it.list.own_images.clone());
+    let (images, own_images) = match (&args.stack.images, packed) {
+        (None, Some(text)) => understood(text, "the pack's file of images".to_owned())?,
+        (Some(file), _) => images(Some(file))?,
+        (None, None) => images(images_kept(home, name).as_deref())?,
+    };
     let node = pack.as_ref().map_or(&images.node, |it| &it.list.node.name);
     let folder = home.folder(name);
     let options = KindOptions { lab: name.as_str(), image: node, folder: &folder, pack: pack.as_ref() };

@@ -111,7 +111,7 @@ impl Installer {
     async fn bring(&self, part: Part) -> Result<Outcome, InstallError> {
         let began = self.steps.clock.elapsed();
         let until = self.until.unwrap_or(Duration::MAX).min(began + part.limit);
-        let part = Part { limit: until.saturating_sub(began), ..part };
+        let part = Part { limit: part.limit.min(Duration::from_secs(until.saturating_sub(began).as_secs())), ..part };
         let mut changes = Changes::default();
         for object in &part.objects {
             self.apply(&part, object, until, &mut changes).await?;

@@ -58,6 +58,14 @@ pub enum KindError {
     Failed { what: String, said: String, hint: Option<&'static str> },
 }
 
+impl KindError {
+    /// The node's container runs, and its init was not done in the time that kind gives it.
+    #[must_use]
+    pub fn is_slow_boot(&self) -> bool {
+        matches!(self, Self::Failed { said, .. } if said.contains("could not find a log line that matches"))
+    }
+}
+
 /// What kind, kubeadm or the engine says, what it means and what helps (real-cluster facts; kind's own known issues).
 const SIGNATURES: &[(&str, &str)] = &[
     (
@@ -273,5 +281,9 @@ mod tests {
         );
         let strange = Output { code: Some(1), stdout: String::new(), stderr: "one\ntwo\n".to_owned() };
         assert_eq!(checked("x", strange).unwrap_err().to_string(), "kind could not x: two");
+        let slow = "ERROR: failed to create cluster: could not find a log line that matches \"Reached target .*Multi-User System.*\"";
+        let slow = Output { code: Some(1), stdout: String::new(), stderr: slow.to_owned() };
+        let error = checked("make the cluster a", slow).unwrap_err();
+        assert!(error.is_slow_boot() && error.to_string().contains("The node did not boot in 30 s"), "{error}");
     }
 }

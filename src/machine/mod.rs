@@ -24,4 +24,4 @@ pub use facts::{Facts, gather};
 pub use kind::{CLUSTER_LABEL, ClusterSpec, Kind, KindError, KindStep, StepState};
 pub use orphans::end_orphans;
 pub use own_image::{OwnImageError, own_image};
-pub use pack::{Pack, PackError, PackList, Packed};
+pub use pack::{Pack, PackError, PackList, Packed, ToPack};

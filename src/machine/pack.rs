@@ -36,6 +36,19 @@ pub struct PackList {
     pub platform: String,
     pub node: Packed,
     pub images: Vec<Packed>,
+    /// The person's own file of images that it was made with: who takes the pack needs no copy of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_images: Option<String>,
+}
+
+/// What a pack is to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct ToPack<'a> {
+    /// The node's image.
+    pub node: &'a str,
+    pub images: &'a [String],
+    /// See [`PackList::own_images`].
+    pub own_images: Option<&'a str>,
 }
 
 /// One image of a pack.
@@ -65,6 +78,10 @@ pub enum PackError {
     File { path: PathBuf, did: &'static str, why: io::Error },
     #[error("{path} is no pack: {why}. `coalmine pack -o FILE` makes one", path = path.display())]
     NoPack { path: PathBuf, why: String },
+    #[error("{path} has images of {has}, and this engine runs those of {needs}: make one there", path = path.display())]
+    Platform { path: PathBuf, has: String, needs: String },
+    #[error("{path} lacks {image}: make it with the same --router, --grafana and --images as the lab", path = path.display())]
+    Lacks { path: PathBuf, image: String },
     #[error("{path} is of version {version}, and this coalmine reads {VERSION}: make it anew", path = path.display())]
     Version { path: PathBuf, version: u32 },
 }
@@ -73,24 +90,29 @@ impl Pack {
     /// Writes a pack of images that the engine has. The file appears whole or not at all. `say` hears what is being done.
     pub async fn write(
         engine: &Engine,
-        node: &str,
-        images: &[String],
+        what: ToPack<'_>,
         path: &Path,
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<Self, PackError> {
-        let list = list(engine, node, images).await?;
+        let list = list(engine, what).await?;
         let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let spool = Spool::new(folder)?;
-        say(&format!("saving {node}"));
-        spool.save(engine, NODE, &[node]).await?;
-        say(&format!("saving {} images", images.len()));
-        let names: Vec<&str> = images.iter().map(String::as_str).collect();
+        say(&format!("saving {}", list.node.name));
+        spool.save_node(engine, what.node, &list.node.name).await?;
+        say(&format!("saving {} images", list.images.len()));
+        let names: Vec<&str> = list.images.iter().map(|it| it.name.as_str()).collect();
         spool.save(engine, IMAGES, &names).await?;
         say("compressing");
         let (path, pack) = (path.to_owned(), list.clone());
         let task = tokio::task::spawn_blocking(move || spool.pack(&pack, &path).map(|()| path));
         let path = task.await.map_err(|why| failed(folder, "written")(io::Error::other(why)))??;
         Ok(Self { path, list })
+    }
+
+    /// Its images run on this engine.
+    pub async fn fits(&self, engine: &Engine) -> Result<(), PackError> {
+        let (has, needs) = (self.list.platform.clone(), engine.facts().await?.platform());
+        if has == needs { Ok(()) } else { Err(PackError::Platform { path: self.path.clone(), has, needs }) }
     }
 
     /// Reads what is in a pack; its images stay where they are.
@@ -132,17 +154,24 @@ impl Pack {
     }
 }
 
-async fn list(engine: &Engine, node: &str, images: &[String]) -> Result<PackList, PackError> {
+async fn list(engine: &Engine, what: ToPack<'_>) -> Result<PackList, PackError> {
     let packed = async |name: &str| match engine.image(name).await? {
         Some(image) => Ok(Packed { name: name.to_owned(), id: image.id, bytes: image.bytes }),
         None => Err(PackError::NoImage(name.to_owned())),
     };
     let platform = engine.facts().await?.platform();
-    let mut list = PackList { version: VERSION, platform, node: packed(node).await?, images: Vec::new() };
-    for image in images {
+    let node = Packed { name: without_digest(what.node).to_owned(), ..packed(what.node).await? };
+    let own_images = what.own_images.map(str::to_owned);
+    let mut list = PackList { version: VERSION, platform, node, images: Vec::new(), own_images };
+    for image in what.images {
         list.images.push(packed(image).await?);
     }
     Ok(list)
+}
+
+/// An engine that loads an image knows it by its tag; of which digest it was, a tar does not say.
+fn without_digest(image: &str) -> &str {
+    image.split_once('@').map_or(image, |(name, _)| name)
 }
 
 fn failed(path: &Path, did: &'static str) -> impl FnOnce(io::Error) -> PackError {
@@ -197,6 +226,17 @@ impl Spool {
         Ok(())
     }
 
+    /// Under its name without the digest, which an engine that has pulled it by its digest does not have.
+    async fn save_node(&self, engine: &Engine, image: &str, name: &str) -> Result<(), PackError> {
+        if engine.image(name).await?.is_some() {
+            return self.save(engine, NODE, &[name]).await;
+        }
+        engine.tag(image, name).await?;
+        let saved = self.save(engine, NODE, &[name]).await;
+        engine.untag(name).await?;
+        saved
+    }
+
     fn pack(&self, list: &PackList, path: &Path) -> Result<(), PackError> {
         let unfinished = self.0.join("pack");
         let file = File::create(&unfinished).map_err(failed(&unfinished, "made"))?;
@@ -235,8 +275,13 @@ mod tests {
     fn written(version: u32) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lab.tar.zst");
-        let list =
-            PackList { version, platform: "linux/amd64".to_owned(), node: packed("n:1"), images: vec![packed("a:1")] };
+        let list = PackList {
+            version,
+            platform: "linux/amd64".to_owned(),
+            node: packed("n:1"),
+            images: vec![packed("a:1")],
+            own_images: None,
+        };
         let spool = Spool::new(folder.path()).unwrap();
         std::fs::write(spool.0.join(NODE), "the node").unwrap();
         std::fs::write(spool.0.join(IMAGES), vec![7; 3 * PIECE_BYTES]).unwrap();
@@ -261,6 +306,15 @@ mod tests {
         assert_eq!(whole(pack.node()).await, b"the node");
         assert_eq!(whole(pack.images()).await.len(), 3 * PIECE_BYTES);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_image_is_packed_under_its_tag() {
+        for (image, name) in
+            [("kindest/node:v1.35.8@sha256:07b2", "kindest/node:v1.35.8"), ("r:5000/n:1", "r:5000/n:1")]
+        {
+            assert_eq!(without_digest(image), name);
+        }
     }
 
     #[tokio::test]

@@ -1,9 +1,13 @@
 //! Labs on real clusters, by kind, from nothing to nothing: the real Flagger decides there what the embedded lab decides
 //! here.
 
+mod airplane;
+mod beside;
+mod disturbed;
 mod killed;
 mod support;
 mod traces;
+mod wrong;
 
 use serde_json::Value;
 use std::path::Path;

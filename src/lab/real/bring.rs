@@ -44,7 +44,7 @@ pub struct RealLab<'a> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum RealError {
-    #[error("the lab `{}` is there already, and is of another kind or being made", .0.name)]
+    #[error("{}", taken(.0))]
     Taken(Box<Found>),
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -58,6 +58,21 @@ pub enum RealError {
     Stack(#[from] StackError),
     #[error(transparent)]
     Install(#[from] InstallError),
+}
+
+fn taken(found: &Found) -> String {
+    let name = &found.name;
+    match (found.holder, &found.record) {
+        (Some(pid), _) => {
+            format!("process {pid} is making, mending or removing the lab `{name}`: wait until it has ended")
+        }
+        (None, Ok(record)) => format!(
+            "the lab `{name}` is there already, as one of kind {}: `coalmine down --name {name}` removes it, another --name \
+            makes another one",
+            record.kind.name()
+        ),
+        (None, Err(why)) => why.to_string(),
+    }
 }
 
 impl RealLab<'_> {
@@ -159,6 +174,29 @@ impl RealLab<'_> {
             entry: entry(self.profile).to_string(),
             metrics: None,
             network: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::State;
+
+    #[test]
+    fn who_has_a_name_is_said() {
+        let record = Record::new(LabKind::Context, Controller::Flagger, String::new());
+        let found =
+            |holder| Box::new(Found { name: LabName::kind(), state: State::Ready, holder, record: Ok(record.clone()) });
+        for (holder, expected) in [
+            (Some(7), "process 7 is making, mending or removing the lab `kind`: wait until it has ended"),
+            (
+                None,
+                "the lab `kind` is there already, as one of kind context: `coalmine down --name kind` removes it, another \
+                --name makes another one",
+            ),
+        ] {
+            assert_eq!(RealError::Taken(found(holder)).to_string(), expected);
         }
     }
 }

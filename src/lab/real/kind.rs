@@ -3,7 +3,9 @@
 use super::provider::{Cluster, Provider, ProviderError, Wanted};
 use crate::event::StepState;
 use crate::install::{Act, ActError, Outcome, Steps};
-use crate::machine::{self, ClusterSpec, Container, Engine, EngineError, Environment, Kind, Pack, Pulled, Verdict};
+use crate::machine::{
+    self, ClusterSpec, Container, Engine, EngineError, Environment, Kind, Pack, PackError, Pulled, Verdict,
+};
 use crate::model::object::ObjectRef;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -103,6 +105,7 @@ impl KindProvider {
             return Ok(Outcome::unchanged());
         }
         if let Some(packed) = self.pack.as_ref().filter(|it| it.pack.list.node.name == self.image) {
+            packed.pack.fits(&self.engine).await?;
             self.engine.load(packed.pack.node()).await?;
             return Ok(Outcome::done("loaded from the pack"));
         }
@@ -143,7 +146,14 @@ impl KindProvider {
             };
             steps.tell(&format!("kind: {}", step.name), state, "");
         };
-        self.kind.create(spec, &mut tell).await?;
+        if let Err(error) = self.kind.create(spec, &mut tell).await {
+            // kind gives a node 30 s for it, which a busy machine can miss once.
+            if !error.is_slow_boot() {
+                return Err(error.into());
+            }
+            self.remove_cluster().await?;
+            self.kind.create(spec, &mut tell).await?;
+        }
         self.engine.run_in(&self.node(), &["touch", WHOLE]).await?;
         Ok(Outcome::done(self.cluster.clone()))
     }
@@ -259,22 +269,33 @@ struct Node {
 
 impl Node {
     /// Imports what the node does not have. What this machine has neither the node pulls for itself, but for coalmine's own
-    /// image, which is made of this program.
+    /// image, which is made of this program, and with a pack nothing is pulled.
     async fn bring(&self, images: &[Wanted]) -> Result<Outcome, ProviderError> {
-        if let Some(packed) = &self.pack {
+        let mut there = self.images().await?;
+        let (mut here, mut said, mut left) = (Vec::new(), Vec::new(), 0);
+        let missing = |there: &BTreeSet<String>| {
+            let missing = images.iter().filter(|it| !there.contains(&full_name(&it.name)));
+            missing.collect::<Vec<_>>()
+        };
+        if let Some(packed) = self.pack.as_ref().filter(|it| missing(&there).iter().any(|image| it.has(image))) {
+            let before = missing(&there).len();
             let import = || self.engine.import_into(&self.name, packed.pack.images());
             packed.brought.get_or_try_init(import).await?;
+            there = self.images().await?;
+            said.push(format!("{} from the pack", before - missing(&there).len()));
         }
-        let (_, listed) = self.engine.run_in(&self.name, &[&CTR[..], &["list", "--quiet"]].concat()).await?;
-        let missing = |it: &&Wanted| !listed.lines().any(|line| line.trim() == full_name(&it.name));
-        let (mut here, mut said, mut left) = (Vec::new(), Vec::new(), 0);
-        for wanted in images.iter().filter(missing) {
-            let source = wanted.stand_in.as_deref().unwrap_or(&wanted.name);
-            if self.engine.image(source).await?.is_some() {
-                here.push((source, wanted));
-            } else if full_name(source).starts_with(OWN) {
+        for wanted in missing(&there) {
+            let source = source_of(wanted);
+            if there.contains(&full_name(source)) {
+                self.stand_in(source, wanted, &mut said).await?;
+            } else if is_own(source) && self.engine.image(source).await?.is_none() {
                 self.import_own(&full_name(source)).await?;
                 said.push(format!("{source} made of this program"));
+            } else if self.engine.image(source).await?.is_some() {
+                here.push((source, wanted));
+            } else if let Some(packed) = &self.pack {
+                let (path, image) = (packed.pack.path.clone(), source.to_owned());
+                return Err(PackError::Lacks { path, image }.into());
             } else {
                 left += 1;
             }
@@ -290,6 +311,12 @@ impl Node {
         Ok(if said.is_empty() { Outcome::unchanged() } else { Outcome { detail: said.join(", "), unchanged } })
     }
 
+    /// What the node has, by full names.
+    async fn images(&self) -> Result<BTreeSet<String>, ProviderError> {
+        let (_, listed) = self.engine.run_in(&self.name, &[&CTR[..], &["list", "--quiet"]].concat()).await?;
+        Ok(listed.lines().map(|it| it.trim().to_owned()).collect())
+    }
+
     async fn import_own(&self, name: &str) -> Result<(), ProviderError> {
         let tar = machine::own_image(name, &self.environment).await?;
         Ok(self.engine.import_into(&self.name, stream::iter([Ok(Bytes::from(tar))])).await?)
@@ -300,12 +327,34 @@ impl Node {
         let sources: Vec<&str> = sources.into_iter().collect();
         self.engine.import_into(&self.name, self.engine.save(&sources)).await?;
         for (source, wanted) in here.iter().filter(|(_, it)| it.stand_in.is_some()) {
-            let (from, to) = (full_name(source), full_name(&wanted.name));
-            self.engine.run_in(&self.name, &[&CTR[..], &["tag", "--force", &from, &to]].concat()).await?;
-            said.push(format!("{source} stands in for {}", wanted.name));
+            self.stand_in(source, wanted, said).await?;
         }
         Ok(())
     }
+
+    /// Gives an image that the node has the name of the wanted one.
+    async fn stand_in(&self, source: &str, wanted: &Wanted, said: &mut Vec<String>) -> Result<(), ProviderError> {
+        let (from, to) = (full_name(source), full_name(&wanted.name));
+        self.engine.run_in(&self.name, &[&CTR[..], &["tag", "--force", &from, &to]].concat()).await?;
+        said.push(format!("{source} stands in for {}", wanted.name));
+        Ok(())
+    }
+}
+
+impl PackedImages {
+    fn has(&self, wanted: &Wanted) -> bool {
+        self.pack.list.images.iter().any(|it| it.name == source_of(wanted))
+    }
+}
+
+/// The image that is brought for it.
+fn source_of(wanted: &Wanted) -> &str {
+    wanted.stand_in.as_deref().unwrap_or(&wanted.name)
+}
+
+/// coalmine's own image.
+pub(super) fn is_own(image: &str) -> bool {
+    full_name(image).starts_with(OWN)
 }
 
 /// As containerd lists it: with registry and path, `docker.io/library/redis:7` for `redis:7`.

@@ -1,5 +1,6 @@
 //! The parts of `stack`, for one cluster: with their images brought before them, the demo app through Flux, and the proof.
 
+use super::kind::is_own;
 use super::proof;
 use super::provider::{Cluster, Provider, Wanted};
 use crate::artifact::{Artifact, Repository};
@@ -56,14 +57,24 @@ pub(super) fn entry(profile: Profile) -> Address {
     Address::Service { namespace: namespace.to_owned(), name: name.to_owned(), port }
 }
 
-/// Every image that such a lab runs.
-pub fn images_of_lab(images: &Images, profile: Profile, grafana: bool) -> Result<Vec<String>, StackError> {
+/// Every image that such a lab runs and that somebody has to bring along: what stands in for one in its place, without
+/// coalmine's own, which is made of the program. `releases` are objects that are put in the place of the app's later.
+pub fn images_of_lab(
+    images: &Images,
+    profile: Profile,
+    grafana: bool,
+    releases: &[Value],
+) -> Result<Vec<String>, StackError> {
     let mut parts = stack::parts(profile, images)?;
     if grafana {
         parts.push(stack::grafana(images)?);
     }
-    let mut names: BTreeSet<String> = parts.iter().flat_map(|it| &it.objects).flat_map(images_of).collect();
-    names.extend(of_app(images).map(str::to_owned));
+    let mut releases = releases.to_vec();
+    releases.iter_mut().for_each(|it| images.put(it));
+    let objects = parts.iter().flat_map(|it| &it.objects).chain(&releases);
+    let named = objects.flat_map(images_of).chain(of_app(images).map(str::to_owned));
+    let had = named.map(|it| images.stand_in(&it).map_or(it.clone(), str::to_owned));
+    let names: BTreeSet<String> = had.filter(|it| !is_own(it)).collect();
     Ok(names.into_iter().collect())
 }
 

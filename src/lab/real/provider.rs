@@ -1,7 +1,7 @@
 //! What every way of having a cluster can do.
 
 use crate::install::{Act, Steps};
-use crate::machine::{Check, CommandError, EngineError, KindError, OwnImageError};
+use crate::machine::{Check, CommandError, EngineError, KindError, OwnImageError, PackError};
 use crate::model::object::ObjectRef;
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,8 @@ pub enum ProviderError {
     Command(#[from] CommandError),
     #[error(transparent)]
     OwnImage(#[from] OwnImageError),
+    #[error(transparent)]
+    Pack(#[from] PackError),
     #[error(
         "the image {image} is not on this machine and could not be pulled: {source}. `docker pull {image}` shows what is in the \
         way; --images FILE names another one; --pack FILE brings one along (`coalmine pack`)"

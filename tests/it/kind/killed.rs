@@ -1,13 +1,11 @@
-//! Whoever makes a lab and whoever removes it is killed, again and again, each time a little further on. What they have
-//! started goes on without them. The next call goes on all the same, and in the end nothing is left.
+//! A lab whose maker and whose remover are killed, again and again, each time a little further on. What they have started goes
+//! on without them. The next call goes on all the same, and in the end nothing is left.
 
-use super::support::{Cleared, Coalmine, images_here, one_at_a_time};
+use super::support::Coalmine;
 use super::traces::Traces;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-const LAB: &str = "kokilled";
 /// What `up` says when it is killed: each is reached by a call that goes on from where the one before was killed.
 const UP: [&str; 17] = [
     "this machine …",
@@ -31,9 +29,9 @@ const UP: [&str; 17] = [
 const DOWN: [&str; 4] = ["delete the cluster …", "delete the cluster", "remove the network …", "remove the network"];
 
 /// Runs coalmine and kills it, and it alone, when it has said `point`.
-fn killed(state: &Path, args: &[&str], point: &str) {
+fn killed(coalmine: &Coalmine<'_>, args: &[&str], point: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));
-    command.args(args).env("XDG_STATE_HOME", state).current_dir(state);
+    command.args(args).env("XDG_STATE_HOME", coalmine.state).current_dir(coalmine.state);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = Vec::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
@@ -49,35 +47,28 @@ fn killed(state: &Path, args: &[&str], point: &str) {
     panic!("{args:?} ended with {} and never said `{point}`:\n{}", child.wait().unwrap(), said.join("\n"));
 }
 
-#[test]
-fn up_and_down_killed_at_twenty_points_go_on_and_leave_nothing() {
-    let Some(images) = images_here() else { return };
-    let _turn = one_at_a_time();
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path();
-    std::fs::write(state.join("images.yaml"), images).unwrap();
-    let coalmine = Coalmine { state };
-    let _cleared = Cleared(Coalmine { state }, LAB);
-    let mut traces = Traces::of(LAB, state);
-    let up = ["up", "--lab", "kind", "--name", LAB, "--router", "builtin", "--images", "images.yaml"];
-
+/// `up` makes the lab of these traces.
+pub fn comes_up(coalmine: &Coalmine<'_>, up: &[&str], traces: &mut Traces<'_>) {
     for point in UP {
-        killed(state, &up, point);
+        killed(coalmine, up, point);
         traces.note();
     }
-    let made = coalmine.well(&up);
+    let made = coalmine.well(up);
     assert!(made.contains("cluster: unchanged") && made.contains("success rate: 100.00 %"), "{made}");
     traces.note();
     let there = traces.left();
     for what in ["container", "network", "volume", "files"] {
         assert!(there.iter().any(|it| it.starts_with(what)), "{what} is looked for where there is none: {there:?}");
     }
+}
 
+/// The lab goes, wholly.
+pub fn goes(coalmine: &Coalmine<'_>, lab: &str, traces: &Traces<'_>) {
     for point in DOWN {
-        killed(state, &["down", "--lab", LAB], point);
+        killed(coalmine, &["down", "--lab", lab], point);
     }
-    coalmine.well(&["down", "--lab", LAB]);
+    coalmine.well(&["down", "--lab", lab]);
     assert_eq!(traces.left(), [""; 0]);
-    let again = coalmine.run(&["down", "--lab", LAB]);
-    assert_eq!(String::from_utf8_lossy(&again.stdout), format!("the lab `{LAB}` is not there\n"));
+    let again = coalmine.run(&["down", "--lab", lab]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), format!("the lab `{lab}` is not there\n"));
 }

@@ -37,7 +37,7 @@ impl<'a> Traces<'a> {
     /// All that is there: empty when the lab is gone.
     pub fn left(&self) -> Vec<String> {
         let mut left: Vec<String> = self.containers().into_iter().map(|it| format!("container {it}")).collect();
-        let network = format!("name=coalmine-{}", self.lab);
+        let network = format!("name=^coalmine-{}$", self.lab);
         let named =
             |what: &str, names: Vec<String>| names.into_iter().map(|it| format!("{what} {it}")).collect::<Vec<_>>();
         left.extend(named("network", docker(&["network", "ls", "-q", "--filter", &network])));
@@ -52,7 +52,7 @@ impl<'a> Traces<'a> {
 
     fn containers(&self) -> BTreeSet<String> {
         let label = format!("label=io.x-k8s.kind.cluster=coalmine-{}", self.lab);
-        let name = format!("name=coalmine-{}", self.lab);
+        let name = format!("name=^/?coalmine-{}-control-plane$", self.lab);
         let all = [label, name].map(|it| docker(&["ps", "-aq", "--filter", &it]));
         all.into_iter().flatten().collect()
     }
