@@ -17,7 +17,7 @@ title: A good release is promoted, whatever happens around it
 manifests: ['builtin:podinfo/namespace.yaml', 'builtin:podinfo/deployment.yaml', 'builtin:podinfo/autoscaler.yaml',
   'builtin:podinfo/ingress.yaml', 'builtin:podinfo/loadtester.yaml', canary.yaml]
 warmup: 20s
-traffic: [{name: visitors, arrivals: {constant: 50}}]
+traffic: [{name: visitors, arrivals: {constant: 100}}]
 steps: [{release: {at: 2s, tag: 6.9.3}}]
 expect:
   verdict: promoted
@@ -27,9 +27,9 @@ expect:
 /// The Canary of the built-in scenarios with this test's times.
 fn canary() -> String {
     let text = coalmine::scenario::builtin::manifest("podinfo/canary.yaml").unwrap();
-    let changed = text.replace("interval: 15s", "interval: 5s").replace("interval: 1m", "interval: 20s");
+    let changed = text.replace("interval: 15s", "interval: 10s").replace("interval: 1m", "interval: 20s");
     let changed = changed.replace("threshold: 5", "threshold: 30");
-    assert_eq!(changed.matches("interval: 5s").count() + changed.matches("interval: 20s").count(), 3, "{changed}");
+    assert_eq!(changed.matches("interval: 10s").count() + changed.matches("interval: 20s").count(), 3, "{changed}");
     changed
 }
 
