@@ -2,6 +2,8 @@
 //!
 //! It is done inline and in the order of the store, so that it cannot differ between runs, until nothing is left to do.
 
+mod namespace;
+
 use super::api::{FOREGROUND, ORPHAN};
 use super::kinds::resource;
 use super::object::Object;
@@ -9,6 +11,7 @@ use super::server::State;
 use super::store::key_of;
 use super::{crd, meta};
 use crate::model::object::At;
+use namespace::Left;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,10 +38,6 @@ impl Place {
 impl State {
     fn at(&self, place: &Place) -> Option<Arc<Value>> {
         self.store.get(&place.resource, &place.namespace, &place.name).map(|it| it.value())
-    }
-
-    fn is_there(&self, place: &Place) -> bool {
-        self.store.get(&place.resource, &place.namespace, &place.name).is_some()
     }
 
     /// After a write that left the object there.
@@ -246,19 +245,23 @@ impl State {
     fn empty_namespace(&mut self, place: &Place, work: &mut VecDeque<Place>) {
         let name = place.name.as_str();
         let resources: Vec<String> = self.kinds.iter().filter(|it| it.namespaced).map(|it| it.key.clone()).collect();
-        let mut left = false;
+        let mut left = Left::default();
         for key in resources {
             let Some(collection) = self.store.collection(&key) else { continue };
             let content: Vec<_> = collection.iter(Some(name)).cloned().collect();
             for object in content {
                 let at = Place::at(&key, object.key());
                 self.begin_delete(&at, &object.value(), false, work);
-                left |= self.is_there(&at);
+                if let Some(object) = self.at(&at) {
+                    left.note(&key, &object);
+                }
             }
         }
         let Some(namespace) = self.at(place) else { return };
-        if !left && !meta::has_finalizers(&namespace) {
+        if left.is_empty() && !meta::has_finalizers(&namespace) {
             self.take(place, work);
+        } else if let Some(told) = left.told(&namespace, &self.now()) {
+            self.store.put(&place.resource, told);
         }
     }
 }

@@ -11,6 +11,7 @@ mod held;
 mod http;
 mod patches;
 mod selectors;
+mod slow;
 mod smoke;
 mod support;
 mod watches;

@@ -168,16 +168,31 @@ pub fn refusal(status: &Status) -> Response {
         return respond(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", format!("{NO_SUCH_PAGE}\n"));
     }
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.message == TOO_LATE {
+        // What answers there stands before the API, and knows neither its media types nor its versions.
+        let mut value = status.to_value();
+        value
+            .as_object_mut()
+            .into_iter()
+            .for_each(|it| it.retain(|key, _| !matches!(key.as_str(), "kind" | "apiVersion")));
+        return respond(code, "text/plain; charset=utf-8", value.to_string());
+    }
     respond(code, JSON, format!("{}\n", status.to_value()))
 }
 
 const JSON: &str = "application/json";
 const NO_SUCH_PAGE: &str = "404 page not found";
+const TOO_LATE: &str = "Timeout: request did not complete within the allotted timeout";
 
 impl Status {
     /// No such path at all; written as text, as Go's servers do.
     pub(in crate::apiserver) fn no_such_page() -> Self {
         Self::new(404, Reason::NotFound, NO_SUCH_PAGE)
+    }
+
+    /// The request took longer than it may.
+    pub(in crate::apiserver) fn too_late() -> Self {
+        Self::new(504, Reason::Timeout, TOO_LATE).with_causes(Vec::new())
     }
 }
 

@@ -5,21 +5,80 @@ use crate::apiserver::json::shallow;
 use crate::apiserver::options::TextFaults;
 use crate::apiserver::protobuf;
 use crate::apiserver::status::{Reason, Status};
+use crate::model::duration;
 use crate::sys::yaml;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How much of a body that cannot be read is shown, in hexadecimal, as the real server does.
 const SHOWN_BYTES: usize = 30;
 
-/// The whole body, at most [`MAX_BODY_BYTES`].
+/// How long a request may take; the real server's `--request-timeout`. Nothing but its body can keep it waiting here.
+const REQUEST_WITHIN: Duration = Duration::from_secs(60);
+
+/// The whole body, at most [`MAX_BODY_BYTES`], within [`REQUEST_WITHIN`].
 pub async fn read(body: Body) -> Result<Bytes, Status> {
-    to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
+    read_within(body, REQUEST_WITHIN).await
+}
+
+/// The same within the time that the request asks for.
+pub async fn read_in_time(body: Body, asked: &str) -> Result<Bytes, Status> {
+    read_within(body, patience(asked)?).await
+}
+
+async fn read_within(body: Body, within: Duration) -> Result<Bytes, Status> {
+    match timeout(within, to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(broken(&error)),
+        Err(_) => Err(Status::too_late()),
+    }
+}
+
+/// `timeout=2s`: at most [`REQUEST_WITHIN`], which nothing and no time at all mean as well.
+fn patience(asked: &str) -> Result<Duration, Status> {
+    let plain = asked.trim_start_matches('-');
+    if plain.is_empty() {
+        return Ok(REQUEST_WITHIN);
+    }
+    let parsed = duration::parse_go(plain).map_err(|_| {
+        let number = plain.chars().all(|it| it.is_ascii_digit() || it == '.');
+        let why = if number { "missing unit in duration" } else { "invalid duration" };
+        Status::bad_request(format!("invalid timeout specified in the request URL - time: {why} {asked:?}"))
+    })?;
+    let none = parsed.is_zero() || plain != asked;
+    Ok(if none { REQUEST_WITHIN } else { parsed.min(REQUEST_WITHIN) })
+}
+
+/// An error, what caused it, what caused that.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |it| (*it).source())
+}
+
+/// A body that was not read to its end: it is too large, stalled, cut off, or not what HTTP allows.
+fn broken(error: &axum::Error) -> Status {
+    let causes = || causes(error);
+    if causes().any(|it| it.is::<LengthLimitError>()) {
         let message = format!("Request entity too large: limit is {MAX_BODY_BYTES}");
-        Status::new(413, Reason::RequestEntityTooLarge, message)
-    })
+        return Status::new(413, Reason::RequestEntityTooLarge, message);
+    }
+    let is = |kind: io::ErrorKind| causes().any(|it| it.downcast_ref().is_some_and(|it: &io::Error| it.kind() == kind));
+    if is(io::ErrorKind::TimedOut) {
+        return Status::too_late();
+    }
+    let cut = causes().any(|it| it.downcast_ref().is_some_and(hyper::Error::is_incomplete_message));
+    let why = if cut || is(io::ErrorKind::UnexpectedEof) {
+        "unexpected EOF".to_owned()
+    } else {
+        causes().last().map(ToString::to_string).unwrap_or_default()
+    };
+    Status::new(500, Reason::Unknown, why)
 }
 
 fn shallow_read((value, faults): (Value, TextFaults)) -> Result<(Value, TextFaults), Status> {

@@ -100,7 +100,8 @@ async fn handle(State(server): State<Server>, request: Request) -> Response {
 
 /// The call with its whole body. A refusal before the body has been read would close the connection under the client.
 async fn received(call: Call) -> Result<Call, Status> {
-    let body = body::read(call.body).await?;
+    let asked = call.asks("timeout").to_owned();
+    let body = body::read_in_time(call.body, &asked).await?;
     Ok(Call { body: Body::from(body), ..call })
 }
 
@@ -109,7 +110,7 @@ async fn respond(server: &Server, address: Address, call: Call, query: Option<&s
         Address::Resource(at) => match at.subresource.as_deref() {
             Some("proxy") => proxy::forward(server, &at, call, query).await,
             _ if pods::is_here(&at) => pods::call(server, &at, call, query),
-            _ if virtuals::is_here(server, &at) => virtuals::call(server, &at, call).await,
+            _ if virtuals::is_here(server, &at) => virtuals::call(server, &at, received(call).await?).await,
             _ => resource::call(server, at, received(call).await?).await,
         },
         Address::Other(path) if path.starts_with("/openapi/") => {

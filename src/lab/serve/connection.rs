@@ -18,7 +18,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// Connections of one server at a time; who comes then waits in the kernel's queue.
+/// Connections of one server at a time; who comes then waits in the kernel's queue until one of them leaves or has been
+/// idle for [`HEAD_WITHIN`].
 const MAX_CONNECTIONS: usize = 1_000;
 /// How long a TLS handshake may take.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -33,17 +34,37 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What Go's server answers to plain HTTP on a TLS port.
 const PLAIN_ON_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
+/// What one server allows.
+#[derive(Clone, Copy)]
+struct Limits {
+    connections: usize,
+    handshake: Duration,
+    head: Duration,
+}
+
+const LIMITS: Limits = Limits { connections: MAX_CONNECTIONS, handshake: HANDSHAKE_WITHIN, head: HEAD_WITHIN };
+
 /// Lets clients in until `stop`, then waits for those who are inside, at most [`DRAIN_WITHIN`].
 pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+    serve_within(LIMITS, listener, tls, router, stop).await;
+}
+
+async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+            accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(connection(socket, tls.clone(), router.clone(), stop.clone()));
+                    connections.spawn(connection(limits, socket, tls.clone(), router.clone(), stop.clone()));
                 }
                 Err(_) => sleep(ACCEPT_AGAIN_AFTER).await,
             },
@@ -55,13 +76,19 @@ pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, route
 }
 
 /// How a connection ends is its client's affair: there is nobody else to tell.
-async fn connection(socket: TcpStream, tls: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+async fn connection(
+    limits: Limits,
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let _ = socket.set_nodelay(true);
     match tls {
-        None => answer(socket, router, stop).await,
+        None => answer(limits.head, socket, router, stop).await,
         Some(acceptor) => {
-            if let Ok(Some(socket)) = timeout(HANDSHAKE_WITHIN, secured(socket, acceptor)).await {
-                answer(socket, router, stop).await;
+            if let Ok(Some(socket)) = timeout(limits.handshake, secured(socket, acceptor)).await {
+                answer(limits.head, socket, router, stop).await;
             }
         }
     }
@@ -83,14 +110,19 @@ async fn secured(mut socket: TcpStream, acceptor: TlsAcceptor) -> Option<TlsStre
     acceptor.accept(socket).await.ok()
 }
 
-async fn answer(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, stop: CancellationToken) {
+async fn answer(
+    head_within: Duration,
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         router.clone().oneshot(request.map(|body| Body::new(ImpatientBody::new(body))))
     });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_WITHIN)
+            .header_read_timeout(head_within)
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(TokioIo::new(Impatient::new(socket)), service)
             .with_upgrades()
@@ -106,63 +138,4 @@ async fn answer(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ro
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::impatient::BODY_STALLS_FOR;
-    use super::*;
-    use axum::http::StatusCode;
-    use tokio::io::DuplexStream;
-    use tokio::time::Instant;
-
-    const SLOW: Duration = Duration::from_secs(1);
-
-    /// `/slow` answers after [`SLOW`]; everything else reads its body and says how long it was.
-    fn client(stop: &CancellationToken) -> DuplexStream {
-        let router = Router::new().route("/slow", axum::routing::get(async || sleep(SLOW).await)).fallback(
-            async |body: Body| match axum::body::to_bytes(body, usize::MAX).await {
-                Ok(bytes) => (StatusCode::OK, bytes.len().to_string()),
-                Err(_) => (StatusCode::REQUEST_TIMEOUT, String::new()),
-            },
-        );
-        let (client, server) = tokio::io::duplex(1 << 10);
-        tokio::spawn(answer(server, router, stop.clone()));
-        client
-    }
-
-    /// Sends bytes; what came back until the connection was closed, and after how many seconds that was.
-    async fn exchange(client: &mut DuplexStream, bytes: &str) -> (String, u64) {
-        let began = Instant::now();
-        client.write_all(bytes.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        (answer, began.elapsed().as_secs())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_stops_in_the_middle_is_not_waited_for() {
-        let stop = CancellationToken::new();
-        let (_, after) = exchange(&mut client(&stop), "GET / HTTP/1.1\r\nHost: a\r\n").await;
-        assert_eq!(after, HEAD_WITHIN.as_secs(), "a head");
-        let (answer, after) = exchange(&mut client(&stop), "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-        assert_eq!(after, HEAD_WITHIN.as_secs(), "a connection without a next request");
-        let stalled = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\nabc";
-        let (answer, after) = exchange(&mut client(&stop), stalled).await;
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-        assert_eq!(after, BODY_STALLS_FOR.as_secs(), "a body");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stop_lets_an_answer_finish_and_closes_who_is_idle() {
-        let stop = CancellationToken::new();
-        let (mut idle, mut busy) = (client(&stop), client(&stop));
-        let stopping = stop.clone();
-        tokio::spawn(async move {
-            sleep(SLOW / 2).await;
-            stopping.cancel();
-        });
-        let (answer, after) = exchange(&mut busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-        assert_eq!(after, SLOW.as_secs());
-        assert_eq!(exchange(&mut idle, "").await, (String::new(), 0));
-    }
-}
+mod tests;
