@@ -81,9 +81,7 @@ fn engine(facts: &Facts, checks: &mut Vec<Check>) {
     let (host, it) = match &facts.engine {
         Some(Ok(found)) => (&found.0, &found.1),
         Some(Err(error)) => {
-            let text = error.to_string();
-            let (found, fix) = text.split_once(". ").unwrap_or((&text, ""));
-            return checks.push(Check::failed("container engine", found, fix));
+            return checks.push(told("container engine", &error.to_string(), "`docker info` shows what is in the way"));
         }
         None => return,
     };
@@ -148,11 +146,14 @@ fn kind(facts: &Facts) -> Option<Check> {
             format!("v{major}.{minor}, older than v{}.{}", MIN_VERSION.0, MIN_VERSION.1),
             "`brew upgrade kind`, or https://kind.sigs.k8s.io/docs/user/quick-start/#installation",
         ),
-        Err(text) => {
-            let (found, fix) = text.split_once(". ").unwrap_or((text, ""));
-            Check::failed("kind", found, fix)
-        }
+        Err(text) => told("kind", text, "`kind version` shows what is in the way"),
     })
+}
+
+/// An error mostly says in its second sentence what helps.
+fn told(name: &'static str, error: &str, else_type: &str) -> Check {
+    let (found, fix) = error.split_once(". ").unwrap_or((error, else_type));
+    Check::failed(name, found, fix)
 }
 
 fn disk(facts: &Facts) -> Option<Check> {
@@ -278,6 +279,13 @@ mod tests {
             ("disk", Verdict::Failed, "docker system prune", |it| it.free_disk_bytes = Some(GIB)),
             ("inotify", Verdict::Warning, "sudo sysctl", |it| it.inotify_instances = Some(128)),
             ("proxy", Verdict::Warning, "NO_PROXY", |it| it.proxies = vec!["HTTPS_PROXY".to_owned()]),
+            ("kind", Verdict::Failed, "`kind version` shows", |it| {
+                it.kind = Some(Err("`kind version` printed `x`, in which there is no version".to_owned()));
+            }),
+            ("container engine", Verdict::Failed, "`docker info` shows", |it| {
+                let (what, why) = ("say what it is".to_owned(), "it broke".to_owned());
+                it.engine = Some(Err(EngineError::Failed { what, why }));
+            }),
             ("container engine", Verdict::Failed, "usermod -aG docker", |it| {
                 it.engine = Some(Err(EngineError::Refused { host: "unix:///x".to_owned() }));
             }),

@@ -8,8 +8,8 @@ use bollard::errors::Error as EngineFailure;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{ContainerSummary, ExecConfig, SystemInfo};
 use bollard::query_parameters::{
-    CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListContainersOptionsBuilder, RemoveImageOptions,
-    StartContainerOptions, TagImageOptionsBuilder,
+    CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListContainersOptionsBuilder, StartContainerOptions,
+    TagImageOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, pin_mut};
@@ -192,12 +192,6 @@ impl Engine {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
         self.docker.tag_image(image, Some(options)).await.map_err(failed(&format!("call {image} {name}")))
-    }
-
-    /// Takes a name from an image; one that has another name stays.
-    pub async fn untag(&self, name: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_image(name, None::<RemoveImageOptions>, None).await;
-        removed.map(drop).map_err(failed(&format!("take the name {name} away")))
     }
 
     /// Pulls an image of one platform (`linux/amd64`), telling how far it is.

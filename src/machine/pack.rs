@@ -226,15 +226,13 @@ impl Spool {
         Ok(())
     }
 
-    /// Under its name without the digest, which an engine that has pulled it by its digest does not have.
+    /// Under its name without the digest. An engine that has pulled it by its digest gets that name, and keeps it: Docker would
+    /// take the digest's name away together with it, and the image with both.
     async fn save_node(&self, engine: &Engine, image: &str, name: &str) -> Result<(), PackError> {
-        if engine.image(name).await?.is_some() {
-            return self.save(engine, NODE, &[name]).await;
+        if engine.image(name).await?.is_none() {
+            engine.tag(image, name).await?;
         }
-        engine.tag(image, name).await?;
-        let saved = self.save(engine, NODE, &[name]).await;
-        engine.untag(name).await?;
-        saved
+        self.save(engine, NODE, &[name]).await
     }
 
     fn pack(&self, list: &PackList, path: &Path) -> Result<(), PackError> {
