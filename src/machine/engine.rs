@@ -127,7 +127,7 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// `running`, `paused`, `exited`, …
     pub state: String,
-    /// Names of the networks that it is in.
+    /// Names of the networks that it is in, or is to be in when it starts.
     pub networks: BTreeSet<String>,
 }
 
@@ -343,13 +343,15 @@ async fn listen(mut output: impl Stream<Item = Result<LogOutput, EngineFailure>>
 impl Container {
     fn of(summary: ContainerSummary) -> Self {
         let name = summary.names.into_iter().flatten().next().unwrap_or_default();
-        let networks = summary.network_settings.and_then(|it| it.networks);
+        let networks = summary.network_settings.and_then(|it| it.networks).into_iter().flatten().map(|(name, _)| name);
+        // One that is being made has this already.
+        let network = summary.host_config.and_then(|it| it.network_mode);
         Self {
             id: summary.id.unwrap_or_default(),
             name: name.trim_start_matches('/').to_owned(),
             labels: summary.labels.unwrap_or_default().into_iter().collect(),
             state: summary.state.map(|it| it.to_string()).unwrap_or_default(),
-            networks: networks.map(|it| it.into_keys().collect()).unwrap_or_default(),
+            networks: networks.chain(network).collect(),
         }
     }
 }

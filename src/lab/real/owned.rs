@@ -11,16 +11,15 @@ use std::time::Duration;
 
 /// The label of a lab's network; its value is the lab's folder of `home`.
 const LAB_LABEL: &str = "coalmine.lab";
-/// How long an engine may go on with a request whose asker was killed.
-const SETTLES_WITHIN: Duration = Duration::from_secs(1);
+/// How long an engine may go on with a request whose asker was killed, and how often it is looked.
+const SETTLES_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl KindProvider {
     /// Ends what a killed predecessor started; kind leaves a lock beside its kubeconfig when it is killed.
     pub(super) async fn end_predecessors(&self) {
         let kubeconfig = self.kubeconfig.display().to_string();
-        if end_orphans("kind", &kubeconfig).await {
-            tokio::time::sleep(SETTLES_WITHIN).await;
-        }
+        end_orphans("kind", &kubeconfig).await;
         // Mostly it is not there.
         let _ = std::fs::remove_file(format!("{kubeconfig}.lock"));
     }
@@ -28,7 +27,7 @@ impl KindProvider {
     /// Nothing of the lab's name is somebody else's; an error where something is. Says whether the network is there.
     pub(super) async fn owned(&self) -> Result<bool, ProviderError> {
         let network = self.owns_network().await?;
-        let mut containers = self.containers().await?;
+        let mut containers = if network { self.settled().await? } else { self.containers().await? };
         containers.extend(self.engine.containers("name", &format!("^/?{}$", self.node())).await?);
         // `docker network prune` takes the network of a node that is stopped; its name stays with the container.
         match containers.iter().find(|it| !it.networks.contains(&self.cluster)) {
@@ -43,6 +42,19 @@ impl KindProvider {
             None => Ok(false),
             Some(labels) if self.is_ours(&labels) => Ok(true),
             Some(labels) => Err(self.network_taken(&labels)),
+        }
+    }
+
+    /// The cluster's containers. Where its network is there and nothing in it, a killed command may have asked for one a moment
+    /// ago, and the engine still be making it.
+    async fn settled(&self) -> Result<Vec<Container>, ProviderError> {
+        let until = tokio::time::Instant::now() + SETTLES_WITHIN;
+        loop {
+            let found = self.containers().await?;
+            if !found.is_empty() || tokio::time::Instant::now() >= until {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
