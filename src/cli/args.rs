@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::home::{Controller, LabName};
+use crate::home::{Controller, LabKind, LabName};
 use crate::lab::{Address, Ports};
 use crate::model::command::Speed;
 use crate::stack::Profile;
@@ -27,7 +27,7 @@ pub enum Command {
     /// Make a lab on the wall clock that other programs can reach, until Ctrl-C or `coalmine down`
     Up(UpArgs),
     /// End a lab and remove what was written down about it
-    Down(NameArgs),
+    Down(DownArgs),
     /// Show the labs of this machine and where they are
     Status(StatusArgs),
     /// Print how other programs reach a lab: eval "$(coalmine env)"
@@ -105,17 +105,15 @@ pub struct UpArgs {
     pub detached: Option<PathBuf>,
     #[command(flatten)]
     pub real: RealArgs,
+    #[command(flatten)]
+    pub existing: ExistingArgs,
 }
 
 impl UpArgs {
     /// The name that was given, or the one that labs of this kind have.
     #[must_use]
     pub fn name(&self) -> LabName {
-        let own = || match self.lab {
-            LabArg::Embedded => LabName::default(),
-            LabArg::Kind => LabName::kind(),
-        };
-        self.name.clone().unwrap_or_else(own)
+        self.name.clone().unwrap_or_else(|| LabName::of(self.lab.into()))
     }
 }
 
@@ -126,6 +124,18 @@ pub enum LabArg {
     Embedded,
     /// A real cluster in containers, with Flux, Flagger, a router and Prometheus: needs Docker and kind
     Kind,
+    /// The same on a cluster that is there already, by --context: what it will make is shown first
+    Context,
+}
+
+impl From<LabArg> for LabKind {
+    fn from(it: LabArg) -> Self {
+        match it {
+            LabArg::Embedded => Self::Embedded,
+            LabArg::Kind => Self::Kind,
+            LabArg::Context => Self::Context,
+        }
+    }
 }
 
 /// What a lab on a real cluster consists of: the same words make it and pack it.
@@ -163,6 +173,30 @@ pub struct RealArgs {
     /// Keep what there is of a cluster that could not be made
     #[arg(long)]
     pub retain: bool,
+}
+
+/// For labs on clusters that are there already.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Labs on a cluster that is there already (--lab context)")]
+pub struct ExistingArgs {
+    /// Which cluster: a context of the kubeconfig, never the current one by itself
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig that has the context [default: that of KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE", requires = "context")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Make what is shown without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Use what the cluster has of these, instead of refusing it
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    pub use_existing: Vec<PartArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PartArg {
+    Flux,
+    Flagger,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -221,6 +255,15 @@ pub struct NameArgs {
     /// Which lab
     #[arg(long, visible_alias = "lab", default_value_t)]
     pub name: LabName,
+}
+
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    #[command(flatten)]
+    pub lab: NameArgs,
+    /// Remove only what is written down here: the cluster that the lab was on is gone, or is to be left as it is
+    #[arg(long)]
+    pub forget: bool,
 }
 
 #[derive(Debug, Args)]

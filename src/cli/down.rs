@@ -1,6 +1,6 @@
 //! `coalmine down`: ends a lab and removes what was written down about it.
 
-use super::args::NameArgs;
+use super::args::DownArgs;
 use super::terminal::{self, complain, say};
 use super::{Exit, real};
 use crate::home::{Home, HomeError, LabKind, LabName, State};
@@ -26,17 +26,19 @@ enum DownError {
     Signal { pid: u32, why: std::io::Error },
     #[error("its process {0} lives on, even killed: look at what holds it up (`ps -o stat,wchan {0}`)")]
     Undead(u32),
+    #[error("another process is making or removing it: wait for that, or end it")]
+    Held,
     #[error("a process holds its lock and is not written down: `fuser` on the lock file finds it")]
     NoProcess,
 }
 
-pub(crate) fn down(args: &NameArgs) -> Exit {
+pub(crate) fn down(args: &DownArgs) -> Exit {
     let ended = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let name = &args.name;
+    let name = &args.lab.name;
     let ended = match ended {
         Ok(runtime) => runtime.block_on(async {
             let home = Home::of_user()?;
-            end(&home, name).await
+            end(&home, name, args.forget).await
         }),
         Err(error) => {
             complain(&terminal::failure("the runtime could not be made", &error));
@@ -57,7 +59,7 @@ pub(crate) fn down(args: &NameArgs) -> Exit {
 }
 
 /// Says whether anything was there.
-async fn end(home: &Home, name: &LabName) -> Result<bool, DownError> {
+async fn end(home: &Home, name: &LabName, forget: bool) -> Result<bool, DownError> {
     let Some(found) = home.find(name)? else {
         // Files without a record are what a `down` left that was killed while it removed them.
         home.forget(name)?;
@@ -66,7 +68,11 @@ async fn end(home: &Home, name: &LabName) -> Result<bool, DownError> {
     if let Ok(record) = &found.record
         && record.kind != LabKind::Embedded
     {
-        real::down(home, name, record).await?;
+        match forget {
+            true if home.forget(name)? => {}
+            true => return Err(DownError::Held),
+            false => real::down(home, name, record).await?,
+        }
         return Ok(true);
     }
     if found.state != State::Stale {

@@ -49,7 +49,7 @@ pub(crate) fn fit(plan: &mut Plan, args: &RunArgs) -> Result<(), String> {
     if record.kind != LabKind::Embedded {
         let kept = real::images_kept(&home, name);
         let (images, _) = real::images(kept.as_deref()).map_err(|it| terminal::failure("no lab", &it))?;
-        adapt(&mut plan.objects, &images);
+        adapt(&mut plan.objects, &images, record.existing.as_ref());
     }
     Ok(())
 }

@@ -1,15 +1,18 @@
-//! `coalmine up --lab kind` and its `down`: labs on real clusters, which live without this process.
+//! `coalmine up --lab kind` or `context`, and its `down`: labs on real clusters, which live without this process.
 
 use super::Exit;
-use super::args::{RealArgs, UpArgs};
+use super::args::{LabArg, UpArgs};
+use super::context::{self, AgreeError, Agreed};
 use super::interrupt::Interrupts;
 use super::terminal::{complain, failure, say};
 use super::up::{addresses, line};
-use crate::home::{Home, LabKind, LabName, Record};
+use crate::home::{Existing, Home, LabName, Record};
 use crate::install::{Steps, Timing};
-use crate::lab::real::{IMAGES_FILE, KindOptions, KindProvider, RealError, RealLab};
+use crate::lab::real::{
+    ContextProvider, IMAGES_FILE, KUBECONFIG_FILE, KindOptions, KindProvider, On, Provider, RealError, RealLab,
+};
 use crate::machine::{Environment, Pack, PackError};
-use crate::stack::{Images, ImagesError, Profile};
+use crate::stack::{Images, ImagesError, Profile, Theirs};
 use crate::sys::clock::Clock;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,13 +30,16 @@ pub(super) enum UpError {
     Pack(#[from] PackError),
     #[error(transparent)]
     Real(#[from] RealError),
+    #[error(transparent)]
+    Agree(#[from] AgreeError),
 }
 
 impl UpError {
     fn exit(&self) -> Exit {
         match self {
             Self::Unreadable { .. } | Self::Images { .. } | Self::Pack(_) => Exit::Usage,
-            Self::Real(_) => Exit::Lab,
+            Self::Agree(error) if error.is_usage() => Exit::Usage,
+            Self::Real(_) | Self::Agree(_) => Exit::Lab,
         }
     }
 }
@@ -47,7 +53,7 @@ pub(crate) fn up(args: &UpArgs) -> Exit {
         let home = Home::of_user().map_err(|it| failed("no lab", &it))?;
         let mut interrupts = Interrupts::new().map_err(|it| failed("signals cannot be heard", &it))?;
         let (name, steps) = (args.name(), steps());
-        let made = interrupts.or(make(&home, &name, &args.real, &steps)).await;
+        let made = interrupts.or(make(&home, &name, args, &steps)).await;
         if args.real.timings {
             complain(&timings(&steps.timings()));
         }
@@ -101,49 +107,69 @@ pub(super) fn images_kept(home: &Home, name: &LabName) -> Option<PathBuf> {
     Some(home.folder(name).join(IMAGES_FILE)).filter(|it| it.exists())
 }
 
-async fn make(home: &Home, name: &LabName, args: &RealArgs, steps: &Steps) -> Result<Record, UpError> {
-    let pack = args.pack.as_deref().map(Pack::open).transpose()?;
+async fn make(home: &Home, name: &LabName, args: &UpArgs, steps: &Steps) -> Result<Record, UpError> {
+    let real = &args.real;
+    let pack = real.pack.as_deref().map(Pack::open).transpose()?;
     let packed = pack.as_ref().and_then(|it| it.list.own_images.clone());
-    let (images, own_images) = match (&args.stack.images, packed) {
+    let (images, own_images) = match (&real.stack.images, packed) {
         (None, Some(text)) => understood(text, "the pack's file of images".to_owned())?,
         (Some(file), _) => images(Some(file))?,
         (None, None) => images(images_kept(home, name).as_deref())?,
     };
-    let node = pack.as_ref().map_or(&images.node, |it| &it.list.node.name);
-    let folder = home.folder(name);
-    let options = KindOptions { lab: name.as_str(), image: node, folder: &folder, pack: pack.as_ref() };
-    let provider = KindProvider::find(Environment::of_this_process(), options).await.map_err(RealError::from)?;
+    let agreed = match args.lab {
+        LabArg::Context => Some(context::agree(home, name, args, &images, steps).await?),
+        LabArg::Kind | LabArg::Embedded => context::none_wanted(args).map(|()| None)?,
+    };
+    let provider: Box<dyn Provider> = match &agreed {
+        Some(agreed) => Box::new(of_context(home, name, &agreed.existing)),
+        None => {
+            let node = pack.as_ref().map_or(&images.node, |it| &it.list.node.name);
+            let options =
+                KindOptions { lab: name.as_str(), image: node, folder: &home.folder(name), pack: pack.as_ref() };
+            Box::new(KindProvider::find(Environment::of_this_process(), options).await.map_err(RealError::from)?)
+        }
+    };
     let lab = RealLab {
         home,
         name,
-        kind: LabKind::Kind,
-        provider: &provider,
+        kind: args.lab.into(),
+        provider: &*provider,
         images: &images,
         own_images: own_images.as_deref(),
-        profile: args.stack.router,
-        grafana: args.stack.grafana,
-        evidence: args.out.clone(),
-        within: args.timeout,
-        retain: args.retain,
+        profile: real.stack.router,
+        grafana: real.stack.grafana,
+        on: agreed.as_ref().map(Agreed::on),
+        evidence: real.out.clone(),
+        within: real.timeout,
+        retain: real.retain,
     };
     Ok(lab.up(steps).await?)
 }
 
+fn of_context(home: &Home, name: &LabName, existing: &Existing) -> ContextProvider {
+    ContextProvider::new(name.as_str(), &existing.context, home.folder(name).join(KUBECONFIG_FILE))
+}
+
 /// Removes a real lab; what is written down says which kind it is.
-pub(crate) async fn down(home: &Home, name: &LabName, _record: &Record) -> Result<(), RealError> {
-    let images = Images::default();
-    let folder = home.folder(name);
-    let options = KindOptions { lab: name.as_str(), image: "", folder: Path::new(&folder), pack: None };
-    let provider = KindProvider::find(Environment::of_this_process(), options).await?;
+pub(crate) async fn down(home: &Home, name: &LabName, record: &Record) -> Result<(), RealError> {
+    let (images, theirs) = (Images::default(), Theirs::default());
+    let provider: Box<dyn Provider> = match &record.existing {
+        Some(existing) => Box::new(of_context(home, name, existing)),
+        None => {
+            let options = KindOptions { lab: name.as_str(), image: "", folder: &home.folder(name), pack: None };
+            Box::new(KindProvider::find(Environment::of_this_process(), options).await?)
+        }
+    };
     let lab = RealLab {
         home,
         name,
-        kind: LabKind::Kind,
-        provider: &provider,
+        kind: record.kind,
+        provider: &*provider,
         images: &images,
         own_images: None,
         profile: Profile::default(),
         grafana: false,
+        on: record.existing.as_ref().map(|existing| On { existing, kubeconfig: None, theirs: &theirs }),
         evidence: None,
         within: Duration::MAX,
         retain: false,

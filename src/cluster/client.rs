@@ -21,7 +21,7 @@ const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
-const APPLY_PATCH: &str = "application/apply-patch+yaml";
+pub(super) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 /// A way to one Kubernetes API. Cheap to clone; clones share connections and what discovery has found.
 #[derive(Clone)]
@@ -143,10 +143,8 @@ impl Client {
 
     /// Server-side apply: `object` holds exactly the fields that `field_manager` wants. `force` takes fields from others.
     pub async fn apply(&self, object: &Value, field_manager: &str, force: bool) -> Result<Value, ClusterError> {
-        let path = self.path(&ObjectRef::of(object), None).await?;
         let force = if force { "true" } else { "false" };
-        let path = with_query(&path, &[("fieldManager", field_manager), ("force", force)]);
-        self.write(Method::PATCH, &path, APPLY_PATCH, object).await
+        self.apply_with(object, &[("fieldManager", field_manager), ("force", force)]).await
     }
 
     /// Deletes an object; what it owns is collected in the background.
@@ -177,7 +175,7 @@ impl Client {
         Ok(date.and_then(|it| jiff::fmt::rfc2822::parse(it).ok()).map(|it| it.timestamp()))
     }
 
-    async fn path(&self, object: &ObjectRef, subresource: Option<&str>) -> Result<String, ClusterError> {
+    pub(super) async fn path(&self, object: &ObjectRef, subresource: Option<&str>) -> Result<String, ClusterError> {
         if object.name.is_empty() {
             return Err(ClusterError::BadRequest(format!("the {} has no metadata.name", object.kind)));
         }
@@ -190,7 +188,13 @@ impl Client {
         self.exchange(Method::GET, path, JSON, Bytes::new()).await
     }
 
-    async fn write(&self, method: Method, path: &str, content_type: &str, body: &Value) -> Result<Value, ClusterError> {
+    pub(super) async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: &Value,
+    ) -> Result<Value, ClusterError> {
         let body = serde_json::to_vec(body).map_err(|why| ClusterError::BadRequest(why.to_string()))?;
         self.exchange(method, path, content_type, body.into()).await
     }

@@ -12,10 +12,25 @@ pub enum ConnectError {
     Address { url: String, why: String },
     #[error("the kubeconfig cannot be used: {0}")]
     Kubeconfig(String),
+    #[error("the kubeconfig has no context `{context}`{}", and_it_has(.others))]
+    NoContext { context: String, others: Vec<String> },
     #[error("this process is no pod of a cluster: {0}")]
     NotInCluster(String),
     #[error("no client for the Kubernetes API at {address}: {why}")]
     Client { address: String, why: String },
+}
+
+fn and_it_has(names: &[String]) -> String {
+    if names.is_empty() { "; it has none".to_owned() } else { format!("; it has {}", names.join(", ")) }
+}
+
+/// One context of a kubeconfig.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extract {
+    /// A kubeconfig's text, credentials in it.
+    pub kubeconfig: String,
+    /// The cluster's address.
+    pub server: String,
 }
 
 impl Client {
@@ -55,6 +70,26 @@ impl Client {
         let kubeconfig = read.map_err(|why| ConnectError::Kubeconfig(why.to_string()))?;
         let none = || ConnectError::Kubeconfig("it has no current context: kubectl config use-context NAME".to_owned());
         kubeconfig.current_context.filter(|it| !it.is_empty()).ok_or_else(none)
+    }
+
+    /// One context of a kubeconfig, as a kubeconfig of its own in which it is the current one. Files that it names are named
+    /// by absolute paths; programs that give credentials stay programs.
+    pub fn extract(path: Option<&Path>, context: &str) -> Result<Extract, ConnectError> {
+        let read = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let mut whole = read.map_err(|why| ConnectError::Kubeconfig(why.to_string()))?;
+        let names: Vec<String> = whole.contexts.iter().map(|it| it.name.clone()).collect();
+        let found = whole.contexts.iter().find(|it| it.name == context).and_then(|it| it.context.clone());
+        let Some(found) = found else {
+            return Err(ConnectError::NoContext { context: context.to_owned(), others: names });
+        };
+        whole.contexts.retain(|it| it.name == context);
+        whole.clusters.retain(|it| it.name == found.cluster);
+        whole.auth_infos.retain(|it| Some(&it.name) == found.user.as_ref());
+        whole.current_context = Some(context.to_owned());
+        let server = whole.clusters.first().and_then(|it| it.cluster.as_ref()?.server.clone()).unwrap_or_default();
+        let kubeconfig = serde_json::to_string_pretty(&whole);
+        let kubeconfig = kubeconfig.map_err(|why| ConnectError::Kubeconfig(why.to_string()))? + "\n";
+        Ok(Extract { kubeconfig, server })
     }
 
     /// The address of a context's cluster, for people; none where the file does not say one.

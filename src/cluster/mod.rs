@@ -18,12 +18,14 @@ mod error;
 mod forward;
 mod proxy;
 mod resource;
+mod review;
 mod watch;
 
 pub use client::Client;
-pub use connect::{ConnectError, is_loopback};
+pub use connect::{ConnectError, Extract, is_loopback};
 pub use error::ClusterError;
 pub use forward::{Forward, ForwardError, MAX_CONNECTIONS, Tunnels};
+pub use review::Access;
 pub use watch::Watched;
 
 #[cfg(test)]

@@ -58,6 +58,10 @@ pub(super) struct Resource {
 }
 
 impl Resource {
+    pub(super) fn plural(&self) -> &str {
+        &self.plural
+    }
+
     /// `/apis/apps/v1/namespaces/test/deployments`; across all namespaces where `namespace` is none.
     pub(super) fn collection(&self, namespace: Option<&str>) -> String {
         let mut path = if self.api_version.contains('/') { "/apis/".to_owned() } else { "/api/".to_owned() };

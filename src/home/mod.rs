@@ -36,5 +36,5 @@ mod registry;
 
 pub use name::{LabName, NameError};
 pub use place::{PlaceError, state_folder};
-pub use record::{Controller, Endpoints, Kubernetes, LabKind, Record};
+pub use record::{Controller, Endpoints, Existing, Kubernetes, LabKind, Record};
 pub use registry::{Claim, Claimed, Found, Home, HomeError, NotReady, State};

@@ -1,5 +1,6 @@
 //! Names of labs.
 
+use super::LabKind;
 use std::fmt;
 use std::str::FromStr;
 
@@ -25,10 +26,10 @@ impl LabName {
 }
 
 impl LabName {
-    /// A kind lab's, where no name is given.
+    /// A lab's of this kind, where no name is given.
     #[must_use]
-    pub fn kind() -> Self {
-        Self("kind".to_owned())
+    pub fn of(kind: LabKind) -> Self {
+        Self(kind.name().to_owned())
     }
 
     /// Those of labs that are made for one run, where no name is given, in the order of preference: `run`, `run-2`, …
@@ -41,7 +42,7 @@ impl LabName {
 impl Default for LabName {
     /// The embedded lab's, where no name is given.
     fn default() -> Self {
-        Self("embedded".to_owned())
+        Self::of(LabKind::Embedded)
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Record {
     /// The scenario whose run made this lab and ends it; none for labs that stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The cluster that was there before the lab; none where the lab made its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<Existing>,
     /// None while it is being made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
@@ -34,7 +37,13 @@ impl Record {
     /// A lab whose making begins now.
     #[must_use]
     pub fn new(kind: LabKind, controller: Controller, started: String) -> Self {
-        Self { version: VERSION, kind, controller, pid: None, started, log: None, run: None, endpoints: None }
+        Self { version: VERSION, kind, controller, pid: None, started, log: None, run: None, existing: None, endpoints: None }
+    }
+
+    /// The same lab, on a cluster that is not its own.
+    #[must_use]
+    pub fn on(self, existing: Option<Existing>) -> Self {
+        Self { existing, ..self }
     }
 
     /// The same lab, with a file that it writes its log to.
@@ -48,6 +57,21 @@ impl Record {
     pub fn with_run(self, run: Option<String>) -> Self {
         Self { run, ..self }
     }
+}
+
+/// Somebody's own cluster, and what was agreed on when a lab was made there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Existing {
+    /// As the kubeconfig calls it that was given.
+    pub context: String,
+    /// Base URL of its Kubernetes API.
+    pub server: String,
+    /// The profile of the router.
+    pub router: String,
+    pub grafana: bool,
+    /// What the lab uses of the cluster's own: `flux`, `flagger`.
+    pub uses: Vec<String>,
 }
 
 /// What a lab is made of.

@@ -17,5 +17,5 @@ mod why;
 pub use part::{Act, ActError, Part, PlanError};
 pub use ready::{Readiness, readiness};
 pub use remove::{Removed, remove};
-pub use run::{InstallError, Installer, Timing};
+pub use run::{InstallError, Installer, Others, Timing, is_shared};
 pub use steps::{Outcome, Progress, Steps};

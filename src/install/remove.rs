@@ -33,7 +33,7 @@ pub async fn remove(installer: &Installer, objects: &[Value]) -> Result<Removed,
         };
         match found {
             None => (),
-            Some(found) if bears(&found, installer) => match installer.cluster.delete(&object).await {
+            Some(found) if installer.bears_mark(&found) => match installer.cluster.delete(&object).await {
                 Ok(()) | Err(ClusterError::NotFound(_)) => outcome.removed.push(object),
                 Err(other) => return Err(other),
             },
@@ -42,10 +42,6 @@ pub async fn remove(installer: &Installer, objects: &[Value]) -> Result<Removed,
     }
     outcome.lingering = wait_until_gone(installer, &outcome.removed).await?;
     Ok(outcome)
-}
-
-fn bears(object: &Value, installer: &Installer) -> bool {
-    installer.mark.iter().all(|(name, value)| object["metadata"]["labels"][name.as_str()] == value.as_str())
 }
 
 async fn wait_until_gone(installer: &Installer, objects: &[ObjectRef]) -> Result<Vec<ObjectRef>, ClusterError> {

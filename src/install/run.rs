@@ -32,6 +32,17 @@ pub struct Installer {
     pub mark: Labels,
     /// When every part has to be ready, by the clock's time since it began, whatever its own limit.
     pub until: Option<Duration>,
+    /// What becomes of an object that is there already and does not bear the mark.
+    pub others: Others,
+}
+
+/// Objects of other people that have the name of one that is to be installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// They become the installer's: the cluster is its own.
+    Take,
+    /// Namespaces and definitions are used as they are; anything else is an error.
+    Leave,
 }
 
 /// How long one step took, from when it could begin.
@@ -50,13 +61,16 @@ pub struct Timing {
 pub enum InstallError {
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error("{part}: {object} is there already, and somebody else's: it is left as it is. Rename or remove it")]
+    NotOurs { part: &'static str, object: ObjectRef },
     #[error("{part}: {object} was refused: {source}")]
     Refused { part: &'static str, object: ObjectRef, source: ClusterError },
     #[error("{part} was not ready within {}: {}{}", crate::model::duration::go(*limit), waiting.join("; "), likely(causes))]
     NotReady { part: &'static str, limit: Duration, waiting: Vec<String>, causes: &'static [&'static str] },
     #[error(
         "{part}: the cluster does not get the image {image}: {why}\n  \
-        `docker pull {image}` and `coalmine up` again bring it in from this machine; --images FILE names another one"
+        `docker pull {image}` and `coalmine up` again bring it into a cluster of the lab's own; nodes of another have to be able \
+        to pull it. --images FILE names another one"
     )]
     NoImage { part: &'static str, image: String, why: String },
     #[error("{part}: {why}{}", likely(causes))]
@@ -140,7 +154,8 @@ impl Installer {
         let named = ObjectRef::of(&object);
         loop {
             match self.apply_once(&object, &named, changes).await {
-                Ok(()) => return Ok(()),
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(InstallError::NotOurs { part: part.name, object: named }),
                 Err(error) if is_passing(&error) && self.steps.clock.elapsed() < until => {
                     self.steps.clock.sleep_until((self.steps.clock.elapsed() + TRY_AGAIN_EVERY).min(until)).await;
                 }
@@ -149,8 +164,13 @@ impl Installer {
         }
     }
 
-    async fn apply_once(&self, object: &Value, named: &ObjectRef, changes: &mut Changes) -> Result<(), ClusterError> {
+    /// Says whether it might.
+    async fn apply_once(&self, object: &Value, named: &ObjectRef, changes: &mut Changes) -> Result<bool, ClusterError> {
         let before = self.cluster.get(named).await?;
+        if self.others == Others::Leave && before.as_ref().is_some_and(|it| !self.bears_mark(it)) {
+            changes.unchanged += 1;
+            return Ok(is_shared(named));
+        }
         let after = self.cluster.apply(object, self.field_manager, true).await?;
         let version = |it: &Value| it.pointer("/metadata/resourceVersion").cloned();
         match before {
@@ -158,7 +178,13 @@ impl Installer {
             Some(before) if version(&before) == version(&after) => changes.unchanged += 1,
             Some(_) => changes.configured += 1,
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether an object is the installer's.
+    #[must_use]
+    pub fn bears_mark(&self, object: &Value) -> bool {
+        self.mark.iter().all(|(name, value)| object["metadata"]["labels"][name.as_str()] == value.as_str())
     }
 
     fn marked(&self, object: &Value) -> Value {
@@ -241,6 +267,12 @@ impl MissingImages {
         self.since = None;
         None
     }
+}
+
+/// Whether several may use an object of this kind, whoever made it.
+#[must_use]
+pub fn is_shared(object: &ObjectRef) -> bool {
+    matches!(object.kind.as_str(), "Namespace" | "CustomResourceDefinition")
 }
 
 /// Errors that a young cluster, or one whose API server is being restarted, answers for a while.

@@ -10,9 +10,9 @@ mod app;
 mod images;
 mod parts;
 
-pub use app::{REPOSITORY, TAG, app, demo_app};
+pub use app::{REPOSITORY, TAG, app, app_objects, ask_ours, demo_app};
 pub use images::{Image, Images, ImagesError};
-pub use parts::{NoSuchRouter, Profile, definitions, grafana, parts};
+pub use parts::{FLUX, FLUX_NAMESPACE, NoSuchRouter, Profile, Theirs, definitions, grafana, parts};
 
 use crate::sys::yaml::{self, Dialect, YamlError};
 use include_dir::{Dir, include_dir};

@@ -2,6 +2,7 @@
 
 use super::{Images, StackError, objects};
 use crate::install::Part;
+use crate::model::object::ObjectRef;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -79,28 +80,58 @@ const CAUSES: &[&str] = &[
     "the machine has too little memory or processor: `coalmine doctor`",
 ];
 
+/// What a cluster has already, and a lab there uses in place of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Theirs {
+    /// Flux, in the namespace where the app's source and Kustomization go.
+    pub flux: bool,
+    /// The Deployment of Flagger.
+    pub flagger: Option<ObjectRef>,
+}
+
+/// Flux' controllers.
+pub const FLUX: [&str; 2] = ["source-controller", "kustomize-controller"];
+/// Where Flux is, and what tells it of the app.
+pub const FLUX_NAMESPACE: &str = "flux-system";
+
 /// Namespaces and definitions, which everything else needs.
-pub fn definitions(profile: Profile, images: &Images) -> Result<Part, StackError> {
-    let mut files = vec!["namespaces.yaml", "flagger/crds.yaml", "gateway-api/crds.yaml", "flux/crds.yaml"];
+pub fn definitions(profile: Profile, images: &Images, theirs: &Theirs) -> Result<Part, StackError> {
+    let mut files = vec!["namespaces.yaml", "podinfo/namespace.yaml", "gateway-api/crds.yaml"];
+    if theirs.flagger.is_none() {
+        files.push("flagger/crds.yaml");
+    }
+    if !theirs.flux {
+        files.push("flux/crds.yaml");
+    }
     if profile == Profile::NginxGateway {
         files.push("nginx-gateway/crds.yaml");
     }
     Ok(Part::of(DEFINITIONS, &[], all(&files, images)?, DEFINED_WITHIN))
 }
 
-/// Everything but the demo app, whose artifact has to be pushed before Flux can find it: it needs all of these.
-pub fn parts(profile: Profile, images: &Images) -> Result<Vec<Part>, StackError> {
+/// Everything but the demo app, whose artifact has to be pushed before Flux can find it: it needs all of these. What is
+/// theirs is waited for, and nothing of it is applied.
+pub fn parts(profile: Profile, images: &Images, theirs: &Theirs) -> Result<Vec<Part>, StackError> {
     let part = |name, files: &[&str]| -> Result<Part, StackError> {
         let part = Part::of(name, &[DEFINITIONS], all(files, images)?, AVAILABLE_WITHIN);
         Ok(Part { causes: CAUSES, ..part })
     };
+    let awaits = |name, awaits: Vec<ObjectRef>| Part {
+        awaits,
+        causes: &["it is the cluster's own, and was not ready before either: the log of its pods says why"],
+        ..Part::of(name, &[DEFINITIONS], Vec::new(), AVAILABLE_WITHIN)
+    };
+    let flux = || FLUX.map(|it| ObjectRef::new("apps/v1", "Deployment", FLUX_NAMESPACE, it)).to_vec();
     Ok(vec![
-        definitions(profile, images)?,
+        definitions(profile, images, theirs)?,
         part("Prometheus", &["prometheus/prometheus.yaml"])?,
         part("router", &[profile.manifest()])?,
-        part("Flagger", &["flagger/flagger.yaml"])?,
+        match &theirs.flagger {
+            None => part("Flagger", &["flagger/flagger.yaml"])?,
+            Some(deployment) => awaits("Flagger", vec![deployment.clone()]),
+        },
         part("registry", &["registry/registry.yaml"])?,
-        part("Flux", &["flux/flux.yaml"])?,
+        if theirs.flux { awaits("Flux", flux()) } else { part("Flux", &["flux/flux.yaml"])? },
     ])
 }
 
@@ -133,7 +164,9 @@ mod tests {
     fn every_image_of_the_manifests_is_the_default_of_a_part() {
         let images = Images::default();
         for profile in Profile::ALL {
-            for part in parts(profile, &images).unwrap().into_iter().chain([grafana(&images).unwrap()]) {
+            for part in
+                parts(profile, &images, &Theirs::default()).unwrap().into_iter().chain([grafana(&images).unwrap()])
+            {
                 for image in part.objects.iter().flat_map(images_of) {
                     let mut marked = serde_json::json!({ "spec": { "containers": [{ "image": image }] } });
                     let own = images.names().find(|it| it.1.name == image).map(|it| it.0.to_owned());
@@ -151,7 +184,9 @@ mod tests {
         for profile in Profile::ALL {
             let mut seen = BTreeSet::new();
             let mut namespaces = BTreeSet::from(["default".to_owned(), "kube-system".to_owned()]);
-            for object in parts(profile, &Images::default()).unwrap().iter().flat_map(|it| &it.objects) {
+            for object in
+                parts(profile, &Images::default(), &Theirs::default()).unwrap().iter().flat_map(|it| &it.objects)
+            {
                 let named = crate::model::object::ObjectRef::of(object);
                 if named.kind == "Namespace" {
                     namespaces.insert(named.name.clone());
@@ -160,6 +195,21 @@ mod tests {
                 assert!(seen.insert(named.to_string()), "{named} is there twice");
             }
         }
+    }
+
+    #[test]
+    fn of_what_is_theirs_nothing_is_applied() {
+        let flagger = ObjectRef::new("apps/v1", "Deployment", "mesh", "flagger");
+        let theirs = Theirs { flux: true, flagger: Some(flagger.clone()) };
+        let parts = parts(Profile::Builtin, &Images::default(), &theirs).unwrap();
+        for object in parts.iter().flat_map(|it| &it.objects) {
+            let named = crate::model::object::ObjectRef::of(object);
+            let is_theirs = ["toolkit.fluxcd.io", "flagger.app"].iter().any(|it| named.name.ends_with(it));
+            assert!(!is_theirs && named.namespace != FLUX_NAMESPACE && named.name != "flagger", "{named}");
+        }
+        let awaited: Vec<_> = parts.iter().flat_map(|it| &it.awaits).map(ToString::to_string).collect();
+        let of_flux = FLUX.map(|it| format!("Deployment {it} in flux-system"));
+        assert_eq!(awaited, [&["Deployment flagger in mesh".to_owned()][..], &of_flux].concat());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use coalmine::cluster::{Client, ClusterError};
 use coalmine::event::{LabStep, StepState};
-use coalmine::install::{ActError, InstallError, Installer, Outcome, Part, Steps, remove};
+use coalmine::install::{ActError, InstallError, Installer, Others, Outcome, Part, Steps, remove};
 use coalmine::lab::{Embedded, Options};
 use coalmine::model::object::{Labels, ObjectRef};
 use coalmine::sys::clock::Clock;
@@ -34,6 +34,7 @@ async fn bench() -> Bench {
         field_manager: "coalmine-lab",
         mark: Labels::from([(MARK.0.to_owned(), MARK.1.to_owned())]),
         until: None,
+        others: Others::Take,
     };
     Bench { cluster: lab.lab().kubernetes.clone(), lab, steps, installer }
 }
@@ -172,5 +173,26 @@ async fn what_was_installed_is_removed_and_what_others_made_stays() {
     assert!(bench.cluster.get(&ObjectRef::of(&namespace())).await.unwrap().is_none());
     let again = remove(&bench.installer, &objects).await.unwrap();
     assert_eq!((again.removed.len(), again.kept.len()), (0, 1), "a second time there is nothing left to remove");
+    bench.lab.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_cluster_of_others_their_namespaces_are_used_and_their_objects_are_in_the_way() {
+    let bench = bench().await;
+    let installer = Installer { others: Others::Leave, ..bench.installer.clone() };
+    bench.cluster.create(&namespace()).await.unwrap();
+    bench.cluster.create(&app(PODINFO)).await.unwrap();
+    let error = installer.install(parts()).await.unwrap_err();
+    let expected =
+        "app: Deployment app in demo is there already, and somebody else's: it is left as it is. Rename or remove it";
+    assert_eq!(error.to_string(), expected);
+    let labels = |it: Option<Value>| it.unwrap()["metadata"]["labels"][MARK.0].clone();
+    for object in [namespace(), app(PODINFO)].iter().map(ObjectRef::of) {
+        assert_eq!(labels(bench.cluster.get(&object).await.unwrap()), Value::Null, "{object} is as it was");
+    }
+    bench.cluster.delete(&ObjectRef::of(&app(PODINFO))).await.unwrap();
+    installer.install(parts()).await.unwrap();
+    let removed = remove(&installer, &[namespace(), definition(), toy(), app(PODINFO)]).await.unwrap();
+    assert_eq!(removed.kept, [ObjectRef::of(&namespace())], "their namespace stays");
     bench.lab.stop().await;
 }

@@ -6,6 +6,7 @@ mod apiserver;
 mod canary;
 mod ci;
 mod connection;
+mod context;
 mod controller;
 mod edge;
 mod fidelity;

@@ -1,25 +1,28 @@
 //! A real lab from its beginning to its end: claimed, provisioned, installed, written down; and removed.
 
 use super::adapt::IMAGES_FILE;
+use super::context;
 use super::evidence;
 use super::parts::{Ground, entry, prometheus};
 use super::provider::{Cluster, Provider, ProviderError};
 use crate::cluster::{Client, ConnectError};
 use crate::home::{
-    Claim, Claimed, Controller, Endpoints, Found, Home, HomeError, Kubernetes, LabKind, LabName, Record,
+    Claim, Claimed, Controller, Endpoints, Existing, Found, Home, HomeError, Kubernetes, LabKind, LabName, Record,
 };
-use crate::install::{InstallError, Installer, Steps};
+use crate::install::{InstallError, Installer, Others, Steps};
 use crate::model::duration::go;
 use crate::model::object::Labels;
-use crate::stack::{Images, Profile, StackError};
+use crate::stack::{Images, Profile, StackError, Theirs};
 use crate::sys::clock::rfc3339;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Whom the lab's objects belong to (server-side apply).
-const FIELD_MANAGER: &str = "coalmine-lab";
+pub(super) const FIELD_MANAGER: &str = "coalmine-lab";
 /// Evidence is asked of a cluster that may not answer.
 const COLLECTED_WITHIN: Duration = Duration::from_mins(3);
+/// The lab's own kubeconfig, in its folder of `home`.
+pub const KUBECONFIG_FILE: &str = "kubeconfig";
 /// By which the lab's objects are known again.
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -34,12 +37,25 @@ pub struct RealLab<'a> {
     pub own_images: Option<&'a str>,
     pub profile: Profile,
     pub grafana: bool,
+    /// The cluster that was there before; none where the provider makes one.
+    pub on: Option<On<'a>>,
     /// Where evidence of a failure goes.
     pub evidence: Option<PathBuf>,
     /// How long it may take to come up.
     pub within: Duration,
     /// What is left of a cluster that could not be made stays, for whoever looks into it.
     pub retain: bool,
+}
+
+/// A cluster that is not the lab's own.
+#[derive(Debug, Clone, Copy)]
+pub struct On<'a> {
+    /// What is written down of it.
+    pub existing: &'a Existing,
+    /// The kubeconfig that the lab gets; none where it has one.
+    pub kubeconfig: Option<&'a str>,
+    /// What the lab uses of it.
+    pub theirs: &'a Theirs,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,14 +98,17 @@ impl RealLab<'_> {
         if let Some(text) = self.own_images {
             claim.write(IMAGES_FILE, text)?;
         }
+        if let Some(text) = self.on.and_then(|it| it.kubeconfig) {
+            claim.write(KUBECONFIG_FILE, text)?;
+        }
         let until = steps.clock.elapsed().saturating_add(self.within);
         let cluster = match self.provision(steps).await {
             Ok(cluster) => cluster,
             Err(error) => {
                 self.collect(None).await;
-                // What was there before this call is not thrown away for it.
+                // What was there before this call is not thrown away for it; on somebody's cluster nothing has been made yet.
                 let is_ruin = matches!(error, RealError::Provider(_)) && !claim.is_resumed() && !self.retain;
-                if is_ruin && self.provider.delete(steps).await.is_ok() {
+                if is_ruin && (self.on.is_some() || self.provider.delete(steps).await.is_ok()) {
                     claim.release()?;
                 }
                 return Err(error);
@@ -121,6 +140,7 @@ impl RealLab<'_> {
 
     fn claim(&self, steps: &Steps) -> Result<Box<Claim>, RealError> {
         let record = Record::new(self.kind, Controller::Flagger, rfc3339(steps.clock.now()));
+        let record = record.on(self.on.map(|it| it.existing.clone()));
         match self.home.claim(self.name, record)? {
             Claimed::Ours(claim) => Ok(claim),
             Claimed::Taken(found) => Err(RealError::Taken(Box::new(found))),
@@ -134,7 +154,9 @@ impl RealLab<'_> {
         client: &Client,
         until: Duration,
     ) -> Result<(), RealError> {
+        let own = Theirs::default();
         let ground = Ground {
+            theirs: self.on.map_or(&own, |it| it.theirs),
             images: self.images,
             profile: self.profile,
             grafana: self.grafana,
@@ -142,14 +164,16 @@ impl RealLab<'_> {
             cluster,
             clock: steps.clock,
         };
-        let installer = Installer {
-            cluster: client.clone(),
-            steps: steps.clone(),
-            field_manager: FIELD_MANAGER,
-            mark: Labels::from([(MANAGED_BY.to_owned(), "coalmine".to_owned())]),
-            until: Some(until),
+        let (mark, others) = match self.kind {
+            LabKind::Context => (context::mark(self.name.as_str()), Others::Leave),
+            _ => (Labels::from([(MANAGED_BY.to_owned(), "coalmine".to_owned())]), Others::Take),
         };
-        installer.install(ground.parts()?).await?;
+        let mut parts = ground.parts()?;
+        if others == Others::Leave {
+            parts.iter_mut().flat_map(|it| &mut it.objects).for_each(context::tame);
+        }
+        let installer = Installer { until: Some(until), ..installer(client, steps, mark, others) };
+        installer.install(parts).await?;
         Ok(())
     }
 
@@ -178,6 +202,18 @@ impl RealLab<'_> {
     }
 }
 
+/// Whoever brings a lab's objects, and takes them away.
+pub(super) fn installer(cluster: &Client, steps: &Steps, mark: Labels, others: Others) -> Installer {
+    Installer {
+        cluster: cluster.clone(),
+        steps: steps.clone(),
+        field_manager: FIELD_MANAGER,
+        mark,
+        until: None,
+        others,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +223,7 @@ mod tests {
     fn who_has_a_name_is_said() {
         let record = Record::new(LabKind::Context, Controller::Flagger, String::new());
         let found =
-            |holder| Box::new(Found { name: LabName::kind(), state: State::Ready, holder, record: Ok(record.clone()) });
+            |holder| Box::new(Found { name: LabName::of(LabKind::Kind), state: State::Ready, holder, record: Ok(record.clone()) });
         for (holder, expected) in [
             (Some(7), "process 7 is making, mending or removing the lab `kind`: wait until it has ended"),
             (

@@ -6,6 +6,7 @@
 
 mod adapt;
 mod bring;
+mod context;
 mod evidence;
 mod kind;
 mod owned;
@@ -13,8 +14,9 @@ mod parts;
 mod proof;
 mod provider;
 
-pub use adapt::{IMAGES_FILE, adapt};
-pub use bring::{RealError, RealLab};
+pub use adapt::{FLAGGER, FLUX, IMAGES_FILE, adapt};
+pub use bring::{KUBECONFIG_FILE, On, RealError, RealLab};
+pub use context::{ContextError, ContextProvider, Plan, Wish, look};
 pub use kind::{KindOptions, KindProvider, kubernetes_of};
 pub use parts::images_of_lab;
 pub use provider::{Cluster, Provider, ProviderError, Wanted};

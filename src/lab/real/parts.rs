@@ -7,7 +7,7 @@ use crate::artifact::{Artifact, Repository};
 use crate::install::{Act, ActError, Outcome, Part};
 use crate::lab::{Address, Reach};
 use crate::model::object::ObjectRef;
-use crate::stack::{self, Images, Profile, StackError};
+use crate::stack::{self, Images, Profile, StackError, Theirs};
 use crate::sys::clock::Clock;
 use crate::sys::outside::Outside;
 use futures_util::FutureExt;
@@ -33,6 +33,7 @@ const IMAGES: [(&str, &str); 5] = [
     ("registry", "image of the registry"),
     ("Flux", "images of Flux"),
 ];
+pub(super) const APP_PART: &str = "demo app";
 /// What the demo app runs, by the names of `lab/images.yaml`.
 const APP: [&str; 3] = ["podinfo", "loadtester", "redis"];
 
@@ -41,6 +42,8 @@ pub(super) struct Ground<'a> {
     pub images: &'a Images,
     pub profile: Profile,
     pub grafana: bool,
+    /// What the cluster has already, and the lab uses.
+    pub theirs: &'a Theirs,
     pub provider: &'a dyn Provider,
     pub cluster: &'a Cluster,
     pub clock: Clock,
@@ -65,25 +68,37 @@ pub fn images_of_lab(
     grafana: bool,
     releases: &[Value],
 ) -> Result<Vec<String>, StackError> {
-    let mut parts = stack::parts(profile, images)?;
-    if grafana {
-        parts.push(stack::grafana(images)?);
-    }
     let mut releases = releases.to_vec();
     releases.iter_mut().for_each(|it| images.put(it));
-    let objects = parts.iter().flat_map(|it| &it.objects).chain(&releases);
-    let named = objects.flat_map(images_of).chain(of_app(images).map(str::to_owned));
+    let named = Ground::images(images, profile, grafana, &Theirs::default())?;
+    let named = named.into_iter().chain(releases.iter().flat_map(images_of));
     let had = named.map(|it| images.stand_in(&it).map_or(it.clone(), str::to_owned));
     let names: BTreeSet<String> = had.filter(|it| !is_own(it)).collect();
     Ok(names.into_iter().collect())
 }
 
 impl Ground<'_> {
+    /// Every image that a lab runs beside what is theirs.
+    pub(super) fn images(
+        images: &Images,
+        profile: Profile,
+        grafana: bool,
+        theirs: &Theirs,
+    ) -> Result<Vec<String>, StackError> {
+        let mut parts = stack::parts(profile, images, theirs)?;
+        if grafana {
+            parts.push(stack::grafana(images)?);
+        }
+        let mut names: BTreeSet<String> = parts.iter().flat_map(|it| &it.objects).flat_map(images_of).collect();
+        names.extend(of_app(images).map(str::to_owned));
+        Ok(names.into_iter().collect())
+    }
+
     /// All parts; what needs nothing of another has its turn beside it.
     pub(super) fn parts(&self) -> Result<Vec<Part>, StackError> {
         let nodes = Part { awaits: self.cluster.awaits.clone(), ..Part::of("nodes", &[], Vec::new(), NODES_WITHIN) };
         let mut parts = vec![nodes];
-        for part in stack::parts(self.profile, self.images)? {
+        for part in stack::parts(self.profile, self.images, self.theirs)? {
             match IMAGES.iter().find(|(name, _)| *name == part.name) {
                 Some((_, images)) => {
                     parts.push(self.bring(images, part.objects.iter().flat_map(images_of)));
@@ -112,7 +127,7 @@ impl Ground<'_> {
     /// The demo app's artifact into the cluster's registry; Flux takes it from there, and Flagger makes of it what it makes of
     /// every Canary.
     fn app(&self) -> Result<[Part; 3], StackError> {
-        let artifact = stack::demo_app(self.profile, self.images)?;
+        let artifact = stack::demo_app(self.profile, self.images, self.theirs)?;
         let mut source = stack::app(&artifact, self.images)?;
         let kustomizations = source.extract_if(.., |it| it["kind"] == "Kustomization").collect();
         let push = Part {
@@ -124,7 +139,7 @@ impl Ground<'_> {
         let needs = &["source", "router", "Flagger", "Prometheus", "images of the app", "nodes"];
         let canary = ObjectRef::new("flagger.app/v1beta1", "Canary", "test", "podinfo");
         let causes = &["a pod of the app does not become ready: its events say why"];
-        let app = Part { awaits: vec![canary], causes, ..Part::of("demo app", needs, kustomizations, APP_WITHIN) };
+        let app = Part { awaits: vec![canary], causes, ..Part::of(APP_PART, needs, kustomizations, APP_WITHIN) };
         Ok([push, source, app])
     }
 
@@ -143,7 +158,7 @@ impl Ground<'_> {
     /// The metric chain works: requests enter, are counted, scraped and asked for.
     fn proof(&self) -> Part {
         let act = proof::success_rate(self.reach(), self.profile, self.clock);
-        let part = Part::of("success rate", &["demo app"], Vec::new(), proof::LIMIT);
+        let part = Part::of("success rate", &[APP_PART], Vec::new(), proof::LIMIT);
         Part { act: Some(act), causes: proof::CAUSES, ..part }
     }
 

@@ -1,5 +1,6 @@
 //! What every way of having a cluster can do.
 
+use super::context::ContextError;
 use crate::install::{Act, Steps};
 use crate::machine::{Check, CommandError, EngineError, KindError, OwnImageError, PackError};
 use crate::model::object::ObjectRef;
@@ -56,6 +57,8 @@ pub enum ProviderError {
     OwnImage(#[from] OwnImageError),
     #[error(transparent)]
     Pack(#[from] PackError),
+    #[error(transparent)]
+    Context(#[from] ContextError),
     #[error(
         "the image {image} is not on this machine and could not be pulled: {source}. `docker pull {image}` shows what is in the \
         way; --images FILE names another one; --pack FILE brings one along (`coalmine pack`)"
