@@ -106,6 +106,8 @@ pub struct UpArgs {
     #[command(flatten)]
     pub real: RealArgs,
     #[command(flatten)]
+    pub minikube: MinikubeArgs,
+    #[command(flatten)]
     pub existing: ExistingArgs,
 }
 
@@ -124,6 +126,8 @@ pub enum LabArg {
     Embedded,
     /// A real cluster in containers, with Flux, Flagger, a router and Prometheus: needs Docker and kind
     Kind,
+    /// The same by minikube, on any of its drivers: needs minikube
+    Minikube,
     /// The same on a cluster that is there already, by --context: what it will make is shown first
     Context,
 }
@@ -133,6 +137,7 @@ impl From<LabArg> for LabKind {
         match it {
             LabArg::Embedded => Self::Embedded,
             LabArg::Kind => Self::Kind,
+            LabArg::Minikube => Self::Minikube,
             LabArg::Context => Self::Context,
         }
     }
@@ -173,6 +178,21 @@ pub struct RealArgs {
     /// Keep what there is of a cluster that could not be made
     #[arg(long)]
     pub retain: bool,
+}
+
+/// For labs by minikube.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Labs by minikube (--lab minikube)")]
+pub struct MinikubeArgs {
+    /// What minikube makes the node with: docker, kvm2, qemu, vfkit, … [default: what minikube chooses]
+    #[arg(long, value_name = "NAME")]
+    pub driver: Option<String>,
+    /// Processors of the node [default: 2]
+    #[arg(long, value_name = "COUNT")]
+    pub cpus: Option<u32>,
+    /// Memory of the node, as minikube writes it [default: 4g]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
 }
 
 /// For labs on clusters that are there already.
@@ -403,9 +423,12 @@ pub struct RouterArgs {
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// For which kind of lab
+    /// What kind of lab this machine is to hold
     #[arg(long, value_enum, default_value = "kind")]
     pub lab: LabArg,
+    /// The driver that minikube is to use [default: what minikube chooses]
+    #[arg(long, value_name = "NAME")]
+    pub driver: Option<String>,
     /// The file of images that the lab is to be made with: its node may be of another Kubernetes
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,

@@ -2,10 +2,9 @@
 
 use super::args::{LabArg, PartArg, UpArgs};
 use super::terminal::complain;
-use crate::cluster::{Client, ConnectError};
 use crate::home::{Existing, Home, HomeError, LabName};
 use crate::install::Steps;
-use crate::lab::real::{ContextError, FLAGGER, FLUX, On, Wish, look};
+use crate::lab::real::{Candidate, ContextError, FLAGGER, FLUX, On, Wish};
 use crate::stack::{Images, Theirs};
 use std::io::IsTerminal;
 
@@ -26,6 +25,8 @@ pub(super) enum AgreeError {
     NoContext,
     #[error("--{0} is for labs on a cluster that is there already: add --lab context")]
     NotForThis(&'static str),
+    #[error("--driver, --cpus and --memory are for labs by minikube: add --lab minikube")]
+    NotMinikube,
     #[error("--{0} is for labs that make their own cluster; nodes of somebody's cluster pull images for themselves")]
     NotForTheirs(&'static str),
     #[error("the lab `{name}` is there already, with {what}; `coalmine down --name {name}` first, or another --name")]
@@ -37,8 +38,6 @@ pub(super) enum AgreeError {
     #[error(transparent)]
     Home(#[from] HomeError),
     #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error(transparent)]
     Context(#[from] ContextError),
 }
 
@@ -49,10 +48,11 @@ impl AgreeError {
             self,
             Self::NoContext
                 | Self::NotForThis(_)
+                | Self::NotMinikube
                 | Self::NotForTheirs(_)
                 | Self::Otherwise { .. }
                 | Self::NobodyToAsk
-                | Self::Connect(_)
+                | Self::Context(ContextError::Connect(_))
         )
     }
 }
@@ -67,7 +67,10 @@ impl Agreed {
 pub(super) fn none_wanted(args: &UpArgs) -> Result<(), AgreeError> {
     let its = &args.existing;
     let given = [(its.context.is_some(), "context"), (its.yes, "yes"), (!its.use_existing.is_empty(), "use-existing")];
-    debug_assert!(args.lab != LabArg::Context, "it has all of these");
+    let of_minikube = args.minikube.driver.is_some() || args.minikube.cpus.is_some() || args.minikube.memory.is_some();
+    if of_minikube && args.lab != LabArg::Minikube {
+        return Err(AgreeError::NotMinikube);
+    }
     given.iter().find(|it| it.0).map_or(Ok(()), |it| Err(AgreeError::NotForThis(it.1)))
 }
 
@@ -88,27 +91,26 @@ pub(super) async fn agree(
     }
     let (use_flux, use_flagger) =
         (its.use_existing.contains(&PartArg::Flux), its.use_existing.contains(&PartArg::Flagger));
-    let extract = Client::extract(its.kubeconfig.as_deref(), context)?;
+    let candidate = Candidate::open(its.kubeconfig.as_deref(), context).await?;
     let uses = [(use_flux, FLUX), (use_flagger, FLAGGER)].into_iter().filter(|it| it.0);
     let existing = Existing {
         context: context.to_owned(),
-        server: extract.server,
+        server: candidate.server.clone(),
         router: real.stack.router.name().to_owned(),
         grafana: real.stack.grafana,
         uses: uses.map(|it| it.1.to_owned()).collect(),
     };
     let before = before(home, name, &existing)?;
-    let client = Client::connect_context(its.kubeconfig.as_deref(), Some(context)).await?;
     let (profile, grafana) = (real.stack.router, real.stack.grafana);
     let wish = Wish { lab: name.as_str(), images, profile, grafana, use_flux, use_flagger };
-    let plan = look(&client, context, wish, steps).await?;
+    let plan = candidate.look(wish, steps).await?;
     if !before {
         complain(&format!("{plan}\n"));
         if !its.yes {
             ask().await?;
         }
     }
-    Ok(Agreed { existing, kubeconfig: extract.kubeconfig, theirs: plan.theirs })
+    Ok(Agreed { existing, kubeconfig: candidate.kubeconfig, theirs: plan.theirs })
 }
 
 /// Whether the same lab was agreed on before; an error where it is another one.

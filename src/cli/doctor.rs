@@ -4,12 +4,12 @@ use super::args::{DoctorArgs, LabArg, Output};
 use super::terminal::{complain, failure, say};
 use super::{Exit, real};
 use crate::lab::real::kubernetes_of;
-use crate::machine::{Check, Environment, Verdict, examine, gather};
+use crate::machine::{Check, Environment, Verdict, examine, examine_minikube, gather};
 use std::fmt::Write as _;
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
-    if args.lab == LabArg::Embedded {
-        say("an embedded lab needs nothing of this machine\n");
+    if let LabArg::Embedded | LabArg::Context = args.lab {
+        say("such a lab needs nothing of this machine\n");
         return Exit::AsExpected;
     }
     let images = match real::images(args.images.as_deref()) {
@@ -26,7 +26,11 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
             return Exit::Lab;
         }
     };
-    let checks = examine(&runtime.block_on(gather(&Environment::of_this_process(), kubernetes_of(&images.node))));
+    let facts = runtime.block_on(gather(&Environment::of_this_process(), kubernetes_of(&images.node)));
+    let checks = match args.lab {
+        LabArg::Minikube => examine_minikube(&facts, args.driver.as_deref()),
+        _ => examine(&facts),
+    };
     say(&match args.output {
         Some(Output::Json) => serde_json::to_string_pretty(&checks).unwrap_or_default() + "\n",
         None => as_text(&checks),

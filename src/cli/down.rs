@@ -68,10 +68,10 @@ async fn end(home: &Home, name: &LabName, forget: bool) -> Result<bool, DownErro
     if let Ok(record) = &found.record
         && record.kind != LabKind::Embedded
     {
-        match forget {
-            true if home.forget(name)? => {}
-            true => return Err(DownError::Held),
-            false => real::down(home, name, record).await?,
+        if !forget {
+            real::down(home, name, record).await?;
+        } else if !home.forget(name)? {
+            return Err(DownError::Held);
         }
         return Ok(true);
     }

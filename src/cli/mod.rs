@@ -39,7 +39,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Up(args) => match args.lab {
             args::LabArg::Embedded => up::up(&args),
-            args::LabArg::Kind | args::LabArg::Context => real::up(&args),
+            args::LabArg::Kind | args::LabArg::Minikube | args::LabArg::Context => real::up(&args),
         },
         Command::Down(args) => down::down(&args),
         Command::Status(args) => status::status(&args),

@@ -1,4 +1,4 @@
-//! `coalmine up --lab kind` or `context`, and its `down`: labs on real clusters, which live without this process.
+//! `coalmine up --lab kind`, `minikube` or `context`, and its `down`: labs on real clusters, which live without this process.
 
 use super::Exit;
 use super::args::{LabArg, UpArgs};
@@ -6,10 +6,11 @@ use super::context::{self, AgreeError, Agreed};
 use super::interrupt::Interrupts;
 use super::terminal::{complain, failure, say};
 use super::up::{addresses, line};
-use crate::home::{Existing, Home, LabName, Record};
+use crate::home::{Existing, Home, LabKind, LabName, Record};
 use crate::install::{Steps, Timing};
 use crate::lab::real::{
-    ContextProvider, IMAGES_FILE, KUBECONFIG_FILE, KindOptions, KindProvider, On, Provider, RealError, RealLab,
+    ContextProvider, IMAGES_FILE, KUBECONFIG_FILE, KindOptions, KindProvider, MinikubeOptions, MinikubeProvider, On,
+    Provider, RealError, RealLab, version_of,
 };
 use crate::machine::{Environment, Pack, PackError};
 use crate::stack::{Images, ImagesError, Profile, Theirs};
@@ -32,12 +33,14 @@ pub(super) enum UpError {
     Real(#[from] RealError),
     #[error(transparent)]
     Agree(#[from] AgreeError),
+    #[error("--pack is for labs by kind: a pack has kind's node, and minikube downloads its own")]
+    NoPack,
 }
 
 impl UpError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Unreadable { .. } | Self::Images { .. } | Self::Pack(_) => Exit::Usage,
+            Self::Unreadable { .. } | Self::Images { .. } | Self::Pack(_) | Self::NoPack => Exit::Usage,
             Self::Agree(error) if error.is_usage() => Exit::Usage,
             Self::Real(_) | Self::Agree(_) => Exit::Lab,
         }
@@ -118,11 +121,12 @@ async fn make(home: &Home, name: &LabName, args: &UpArgs, steps: &Steps) -> Resu
     };
     let agreed = match args.lab {
         LabArg::Context => Some(context::agree(home, name, args, &images, steps).await?),
-        LabArg::Kind | LabArg::Embedded => context::none_wanted(args).map(|()| None)?,
+        _ => context::none_wanted(args).map(|()| None)?,
     };
-    let provider: Box<dyn Provider> = match &agreed {
-        Some(agreed) => Box::new(of_context(home, name, &agreed.existing)),
-        None => {
+    let provider: Box<dyn Provider> = match (&agreed, args.lab) {
+        (Some(agreed), _) => Box::new(of_context(home, name, &agreed.existing)),
+        (None, LabArg::Minikube) => Box::new(minikube(home, name, options(args, &images)?).await?),
+        (None, _) => {
             let node = pack.as_ref().map_or(&images.node, |it| &it.list.node.name);
             let options =
                 KindOptions { lab: name.as_str(), image: node, folder: &home.folder(name), pack: pack.as_ref() };
@@ -146,6 +150,25 @@ async fn make(home: &Home, name: &LabName, args: &UpArgs, steps: &Steps) -> Resu
     Ok(lab.up(steps).await?)
 }
 
+/// What was said of minikube's node, and the Kubernetes of the pinned one.
+fn options(args: &UpArgs, images: &Images) -> Result<MinikubeOptions, UpError> {
+    if args.real.pack.is_some() {
+        return Err(UpError::NoPack);
+    }
+    let (its, usual) = (&args.minikube, MinikubeOptions::default());
+    Ok(MinikubeOptions {
+        driver: its.driver.clone(),
+        cpus: its.cpus.unwrap_or(usual.cpus),
+        memory: its.memory.clone().unwrap_or(usual.memory),
+        kubernetes: version_of(&images.node),
+    })
+}
+
+async fn minikube(home: &Home, name: &LabName, options: MinikubeOptions) -> Result<MinikubeProvider, RealError> {
+    let environment = Environment::of_this_process();
+    Ok(MinikubeProvider::find(environment, name.as_str(), &home.folder(name), options).await?)
+}
+
 fn of_context(home: &Home, name: &LabName, existing: &Existing) -> ContextProvider {
     ContextProvider::new(name.as_str(), &existing.context, home.folder(name).join(KUBECONFIG_FILE))
 }
@@ -153,9 +176,10 @@ fn of_context(home: &Home, name: &LabName, existing: &Existing) -> ContextProvid
 /// Removes a real lab; what is written down says which kind it is.
 pub(crate) async fn down(home: &Home, name: &LabName, record: &Record) -> Result<(), RealError> {
     let (images, theirs) = (Images::default(), Theirs::default());
-    let provider: Box<dyn Provider> = match &record.existing {
-        Some(existing) => Box::new(of_context(home, name, existing)),
-        None => {
+    let provider: Box<dyn Provider> = match (&record.existing, record.kind) {
+        (Some(existing), _) => Box::new(of_context(home, name, existing)),
+        (None, LabKind::Minikube) => Box::new(minikube(home, name, MinikubeOptions::default()).await?),
+        (None, _) => {
             let options = KindOptions { lab: name.as_str(), image: "", folder: &home.folder(name), pack: None };
             Box::new(KindProvider::find(Environment::of_this_process(), options).await?)
         }

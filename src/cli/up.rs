@@ -3,7 +3,7 @@
 use super::args::UpArgs;
 use super::interrupt::Interrupts;
 use super::terminal::{self, complain, say};
-use super::{Exit, detach};
+use super::{Exit, context, detach};
 use crate::event::{LabStep, StepState};
 use crate::home::{Endpoints, Found, Home, LabName, NotReady, Record, State};
 use crate::lab::{LabError, Ports, ServeError, Up, UpError, UpOptions};
@@ -17,6 +17,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// On more than one thread: the API and the data plane answer while the controllers work.
 pub(crate) fn up(args: &UpArgs) -> Exit {
+    if let Err(error) = context::none_wanted(args) {
+        failed("no lab", &error);
+        return Exit::Usage;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed("the runtime could not be made", &error),

@@ -37,7 +37,17 @@ impl Record {
     /// A lab whose making begins now.
     #[must_use]
     pub fn new(kind: LabKind, controller: Controller, started: String) -> Self {
-        Self { version: VERSION, kind, controller, pid: None, started, log: None, run: None, existing: None, endpoints: None }
+        Self {
+            version: VERSION,
+            kind,
+            controller,
+            pid: None,
+            started,
+            log: None,
+            run: None,
+            existing: None,
+            endpoints: None,
+        }
     }
 
     /// The same lab, on a cluster that is not its own.

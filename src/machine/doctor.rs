@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::kind::MIN_VERSION;
+use super::minikube::MIN_MINIKUBE;
 
 const GIB: u64 = 1 << 30;
 /// Below this a node does not come up; control plane and controllers take about 1.2 GiB, and images are unpacked.
@@ -63,6 +64,40 @@ pub fn examine(facts: &Facts) -> Vec<Check> {
     checks.extend(inotify(facts));
     checks.push(proxies(facts));
     checks
+}
+
+/// Everything that a minikube lab needs of this machine. What stands behind a driver of virtual machines is minikube's to
+/// look at; an engine is looked at where the driver is one of containers, or minikube's to choose and there is one.
+#[must_use]
+pub fn examine_minikube(facts: &Facts, driver: Option<&str>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    checks.extend(minikube(facts));
+    let of_containers = matches!(driver, Some("docker" | "podman"));
+    if of_containers || (driver.is_none() && matches!(facts.engine, Some(Ok(_)))) {
+        engine(facts, &mut checks);
+    }
+    checks.extend(disk(facts));
+    checks.extend(inotify(facts));
+    checks.push(proxies(facts));
+    checks
+}
+
+fn minikube(facts: &Facts) -> Option<Check> {
+    Some(match facts.minikube.as_ref()? {
+        Ok((major, minor)) if (*major, *minor) >= MIN_MINIKUBE => Check::ok("minikube", format!("v{major}.{minor}")),
+        Ok((major, minor)) => Check::warning(
+            "minikube",
+            format!(
+                "v{major}.{minor}, older than v{}.{}: it may not know the lab's Kubernetes",
+                MIN_MINIKUBE.0, MIN_MINIKUBE.1
+            ),
+            "`brew upgrade minikube`, or https://minikube.sigs.k8s.io/docs/start/",
+        ),
+        Err(text) => {
+            let (found, fix) = text.split_once(". ").unwrap_or((text, ""));
+            Check::failed("minikube", found, fix)
+        }
+    })
 }
 
 fn docker_command(facts: &Facts) -> Option<Check> {
@@ -215,6 +250,7 @@ mod tests {
             engine: Some(Ok(("unix:///var/run/docker.sock".to_owned(), engine))),
             docker_command: Some(Ok("Docker version 28.0.4".to_owned())),
             kind: Some(Ok((0, 33))),
+            minikube: Some(Ok((1, 39))),
             free_disk_bytes: Some(50 * GIB),
             inotify_instances: Some(8192),
             inotify_watches: Some(524_288),
@@ -300,6 +336,51 @@ mod tests {
                 }
                 other => panic!("{name}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_minikube_lab_asks_for_an_engine_only_where_its_driver_needs_one() {
+        type Change = fn(&mut Facts);
+        for (why, driver, change, expected) in [
+            ("all is well", None, (|_| ()) as Change, &[][..]),
+            (
+                "an engine is there and too small",
+                None,
+                |it| engine_of(it).memory_bytes = GIB,
+                &[("memory", Verdict::Failed)],
+            ),
+            (
+                "there is none, and minikube may have another driver",
+                None,
+                |it| it.engine = Some(Err(EngineError::None { tried: "unix:///x".to_owned() })),
+                &[],
+            ),
+            (
+                "there is none, and it has to be Docker",
+                Some("docker"),
+                |it| it.engine = Some(Err(EngineError::None { tried: "unix:///x".to_owned() })),
+                &[("container engine", Verdict::Failed)],
+            ),
+            ("a virtual machine has its own size", Some("kvm2"), |it| engine_of(it).memory_bytes = GIB, &[]),
+            (
+                "no minikube",
+                None,
+                |it| it.minikube = Some(Err("there is no `minikube` on PATH. Get it".to_owned())),
+                &[("minikube", Verdict::Failed)],
+            ),
+            ("an old one", None, |it| it.minikube = Some(Ok((1, 25))), &[("minikube", Verdict::Warning)]),
+            ("no kind is needed", None, |it| it.kind = Some(Err("none".to_owned())), &[]),
+        ] {
+            let mut facts = well();
+            change(&mut facts);
+            let found: Vec<_> = examine_minikube(&facts, driver)
+                .into_iter()
+                .filter(|it| it.verdict != Verdict::Ok)
+                .inspect(|it| assert!(!it.fix.is_empty(), "{}: every shortcoming has a fix", it.name))
+                .map(|it| (it.name, it.verdict))
+                .collect();
+            assert_eq!(found, expected, "{why}");
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::engine::{Engine, EngineError, EngineFacts};
 use super::kind::Kind;
+use super::minikube::Minikube;
 use super::{Environment, Tool};
 use std::path::Path;
 use std::time::Duration;
 
-/// For `docker version` and `minikube version`.
+/// For `docker --version`.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything that a lab of containers depends on. A fact that could not be had is none; nothing is guessed.
@@ -16,7 +17,8 @@ pub struct Facts {
     /// The `docker` command's version, which kind needs beside the engine.
     pub docker_command: Option<Result<String, String>>,
     pub kind: Option<Result<(u32, u32), String>>,
-    pub minikube: Option<Result<String, String>>,
+    /// Major and minor.
+    pub minikube: Option<Result<(u32, u32), String>>,
     /// Free bytes where the engine keeps images, if that is on this machine; else where the state is kept.
     pub free_disk_bytes: Option<u64>,
     pub inotify_instances: Option<u64>,
@@ -38,7 +40,7 @@ pub async fn gather(environment: &Environment, kubernetes: (u32, u32)) -> Facts 
     };
     proxies(environment, &mut facts);
     facts.docker_command = Some(ask(environment, "docker", "", &["--version"]).await);
-    facts.minikube = Some(ask(environment, "minikube", "", &["version", "--short"]).await);
+    facts.minikube = Some(minikube(environment).await);
     let engine = engine(environment).await;
     let host = engine.as_ref().map_or("", |(host, _)| host.as_str());
     facts.kind = Some(match Kind::find(environment, host) {
@@ -55,6 +57,11 @@ async fn engine(environment: &Environment) -> Result<(String, EngineFacts), Engi
     let engine = Engine::connect(environment).await?;
     let facts = engine.facts().await?;
     Ok((engine.endpoint.host, facts))
+}
+
+async fn minikube(environment: &Environment) -> Result<(u32, u32), String> {
+    let found = Minikube::find(environment, Path::new("/dev/null"), None).map_err(|it| it.to_string())?;
+    found.version().await.map_err(|it| it.to_string())
 }
 
 async fn ask(

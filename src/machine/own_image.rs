@@ -21,7 +21,7 @@ const USER: &str = "65534:65534";
 #[derive(Debug, thiserror::Error)]
 pub enum OwnImageError {
     #[error(
-        "this coalmine is a program of {0}, and a node needs one of linux: build lab/Dockerfile, and name its image with --versions"
+        "this coalmine is a program of {0}, and a node needs one of linux: build lab/Dockerfile, and name its image in a file for --images"
     )]
     NotLinux(&'static str),
     #[error("{path} could not be put into an image: {why}", path = path.display())]
@@ -33,12 +33,16 @@ pub enum OwnImageError {
 /// A tar as `docker image save` writes it, of an image called `name` (its whole name, with tag) for `linux/ARCHITECTURE` of
 /// this machine.
 pub async fn own_image(name: &str, environment: &Environment) -> Result<Vec<u8>, OwnImageError> {
+    image_of(&std::env::current_exe()?, name, environment).await
+}
+
+/// [`own_image`] of a coalmine that is not this process.
+pub async fn image_of(program: &Path, name: &str, environment: &Environment) -> Result<Vec<u8>, OwnImageError> {
     if std::env::consts::OS != "linux" {
         return Err(OwnImageError::NotLinux(std::env::consts::OS));
     }
-    let program = std::env::current_exe()?;
-    let mut files = vec![(program.clone(), PathBuf::from(INSIDE))];
-    files.extend(libraries(&program, environment).await.into_iter().map(|it| (it.clone(), relative(&it))));
+    let mut files = vec![(program.to_owned(), PathBuf::from(INSIDE))];
+    files.extend(libraries(program, environment).await.into_iter().map(|it| (it.clone(), relative(&it))));
     let layer = layer(&files)?;
     Ok(archive(name, architecture(), &layer)?)
 }

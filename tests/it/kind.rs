@@ -5,7 +5,7 @@ mod airplane;
 mod beside;
 mod disturbed;
 mod killed;
-mod support;
+pub mod support;
 mod traces;
 mod wrong;
 

@@ -16,6 +16,7 @@ mod install;
 mod kind;
 mod kubectl;
 mod metrics;
+mod minikube;
 mod pods;
 mod real;
 mod runs;

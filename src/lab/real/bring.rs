@@ -222,8 +222,14 @@ mod tests {
     #[test]
     fn who_has_a_name_is_said() {
         let record = Record::new(LabKind::Context, Controller::Flagger, String::new());
-        let found =
-            |holder| Box::new(Found { name: LabName::of(LabKind::Kind), state: State::Ready, holder, record: Ok(record.clone()) });
+        let found = |holder| {
+            Box::new(Found {
+                name: LabName::of(LabKind::Kind),
+                state: State::Ready,
+                holder,
+                record: Ok(record.clone()),
+            })
+        };
         for (holder, expected) in [
             (Some(7), "process 7 is making, mending or removing the lab `kind`: wait until it has ended"),
             (

@@ -358,12 +358,19 @@ pub(super) fn is_own(image: &str) -> bool {
 }
 
 /// As containerd lists it: with registry and path, `docker.io/library/redis:7` for `redis:7`.
-fn full_name(name: &str) -> String {
+pub(super) fn full_name(name: &str) -> String {
     match name.split_once('/') {
         None => format!("docker.io/library/{name}"),
         Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => name.to_owned(),
         Some(_) => format!("docker.io/{name}"),
     }
+}
+
+/// The Kubernetes version of a node's image, as minikube takes it: `v1.35.8` of `kindest/node:v1.35.8@sha256:…`.
+#[must_use]
+pub fn version_of(image: &str) -> Option<String> {
+    let (_, tag) = image.split('@').next()?.rsplit_once(':')?;
+    tag.starts_with('v').then(|| tag.to_owned())
 }
 
 /// The Kubernetes version, major and minor, of a node's image: `(1, 35)` of `kindest/node:v1.35.8@sha256:…`; `(0, 0)` where the tag
@@ -376,7 +383,7 @@ pub fn kubernetes_of(image: &str) -> (u32, u32) {
 }
 
 /// Credentials are for their owner alone.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
@@ -409,6 +416,7 @@ mod tests {
             ("kindest/node:latest", (0, 0)),
         ] {
             assert_eq!(kubernetes_of(image), version, "{image}");
+            assert_eq!(version_of(image).is_some(), version != (0, 0), "{image}");
         }
     }
 }

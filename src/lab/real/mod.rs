@@ -9,6 +9,7 @@ mod bring;
 mod context;
 mod evidence;
 mod kind;
+mod minikube;
 mod owned;
 mod parts;
 mod proof;
@@ -16,7 +17,8 @@ mod provider;
 
 pub use adapt::{FLAGGER, FLUX, IMAGES_FILE, adapt};
 pub use bring::{KUBECONFIG_FILE, On, RealError, RealLab};
-pub use context::{ContextError, ContextProvider, Plan, Wish, look};
-pub use kind::{KindOptions, KindProvider, kubernetes_of};
+pub use context::{Candidate, ContextError, ContextProvider, Plan, Wish};
+pub use kind::{KindOptions, KindProvider, kubernetes_of, version_of};
+pub use minikube::{MinikubeOptions, MinikubeProvider};
 pub use parts::images_of_lab;
 pub use provider::{Cluster, Provider, ProviderError, Wanted};

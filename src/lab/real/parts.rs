@@ -189,9 +189,15 @@ fn of_app(images: &Images) -> impl Iterator<Item = &str> {
     APP.iter().filter_map(|it| images.of(it)).map(|it| it.name.as_str()).chain(images.stood_in())
 }
 
-/// The images of a workload's containers, in order.
+/// The images of a workload's containers, in order; and the one of the data planes that NGINX Gateway Fabric makes.
 fn images_of(object: &Value) -> Vec<String> {
     let of = |field: &str| object.pointer(&format!("/spec/template/spec/{field}")).and_then(Value::as_array);
     let containers = ["initContainers", "containers"].into_iter().filter_map(of).flatten();
-    containers.filter_map(|it| it["image"].as_str().map(str::to_owned)).collect()
+    let mut names: Vec<String> = containers.filter_map(|it| it["image"].as_str().map(str::to_owned)).collect();
+    let plane =
+        object.pointer("/spec/kubernetes/deployment/container/image").filter(|_| object["kind"] == "NginxProxy");
+    if let Some((repository, tag)) = plane.and_then(|it| Some((it["repository"].as_str()?, it["tag"].as_str()?))) {
+        names.push(format!("{repository}:{tag}"));
+    }
+    names
 }

@@ -1,8 +1,9 @@
 //! What every way of having a cluster can do.
 
 use super::context::ContextError;
+use crate::cluster::{ClusterError, ConnectError};
 use crate::install::{Act, Steps};
-use crate::machine::{Check, CommandError, EngineError, KindError, OwnImageError, PackError};
+use crate::machine::{Check, CommandError, EngineError, KindError, MinikubeError, OwnImageError, PackError};
 use crate::model::object::ObjectRef;
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,12 @@ pub enum ProviderError {
     Pack(#[from] PackError),
     #[error(transparent)]
     Context(#[from] ContextError),
+    #[error(transparent)]
+    Minikube(#[from] MinikubeError),
+    #[error("minikube's kubeconfig cannot be used: {0}")]
+    Kubeconfig(#[from] ConnectError),
+    #[error("the cluster does not answer: {0}")]
+    NoAnswer(#[from] ClusterError),
     #[error(
         "the image {image} is not on this machine and could not be pulled: {source}. `docker pull {image}` shows what is in the \
         way; --images FILE names another one; --pack FILE brings one along (`coalmine pack`)"

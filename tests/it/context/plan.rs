@@ -1,7 +1,8 @@
 //! Before anything is made: on the embedded lab, which has a Flagger, and on a kube-apiserver, which has nothing.
 
 use crate::real::KubeApi;
-use serde_json::Value;
+use coalmine::cluster::Client;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -115,7 +116,9 @@ fn kubeconfigs(api: &KubeApi) -> PathBuf {
 #[tokio::test]
 async fn what_will_be_made_is_shown_and_made_only_when_it_is_agreed_to() {
     let Some(api) = KubeApi::start_with("RBAC") else { return };
-    let client = reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap();
+    // Another test may have installed it already; then there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().danger_accept_invalid_certs(true).no_proxy().build().unwrap();
     api.ready(&client).await;
     let person = Person { state: tempfile::tempdir().unwrap(), kubeconfig: kubeconfigs(&api) };
     let namespaces = || names(&api, &client, "/api/v1/namespaces");
@@ -124,16 +127,23 @@ async fn what_will_be_made_is_shown_and_made_only_when_it_is_agreed_to() {
     let came = person.ups("janes", &["--yes"]);
     assert_eq!(came.exit, Some(3), "{}", came.err);
     assert!(came.err.contains("you may not do there what the lab needs: "), "{}", came.err);
+    may(&person.kubeconfig, &["get", "list"]).await;
+    let came = person.ups("janes", &["--yes"]);
+    assert!(came.err.contains("; create namespaces; "), "what is lacking is named: {}", came.err);
+    may(&person.kubeconfig, &["get", "list", "create", "patch", "delete", "update"]).await;
+    let came = person.ups("janes", &["--yes"]);
+    assert!(came.err.contains("is attempting to grant RBAC permissions not currently held"), "{}", came.err);
 
     let came = person.ups("real", &["--router", "nginx-gateway"]);
     assert_eq!(came.exit, Some(2), "{}", came.err);
     for expected in [
         "the context `real` is Kubernetes v1.",
-        "  namespaces          flagger-system, ingress-nginx, test, registry, flux-system\n",
+        "  namespaces          flagger-system, ingress-nginx, test, nginx-gateway, registry, flux-system\n",
         "  definitions         gatewayclasses.gateway.networking.k8s.io, ",
-        "kustomize-controller (cluster-admin: it may do everything)",
+        "(cluster-admin: it may do everything)",
         "  Flagger             in flagger-system: ServiceAccount flagger, Deployment flagger\n",
         "  nodes pull          docker.io/library/redis:8.8.0, ",
+        "ghcr.io/nginx/nginx-gateway-fabric/nginx:2.6.7",
         "because this is no terminal: read the plan above, and add --yes",
     ] {
         assert!(came.err.contains(expected), "{expected}\n{}", came.err);
@@ -170,6 +180,22 @@ async fn what_will_be_made_is_shown_and_made_only_when_it_is_agreed_to() {
     only_its_own_credentials(&person.state.path().join("coalmine/labs/context/kubeconfig"));
     assert_eq!(person.types(&["down", "--name", "context", "--forget"]).exit, Some(0));
     assert_eq!(person.record(), None);
+}
+
+/// Lets Jane do that with every kind of object.
+async fn may(kubeconfig: &Path, verbs: &[&str]) {
+    let admin = Client::connect_context(Some(kubeconfig), Some("real")).await.unwrap();
+    let group = "rbac.authorization.k8s.io";
+    let metadata = json!({"name": "janes"});
+    for object in [
+        json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": metadata,
+            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}]}),
+        json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "janes"},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": "jane"}]}),
+    ] {
+        admin.apply(&object, "test", true).await.unwrap();
+    }
 }
 
 fn only_its_own_credentials(kubeconfig: &Path) {

@@ -10,15 +10,14 @@ use crate::model::object::ObjectRef;
 use crate::stack::{self, Profile, Theirs};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Objects that are asked for at once.
 const AT_ONCE: usize = 8;
 /// Labels of what Flux applied for the lab, and its value.
 const FLUX_NAME: (&str, &str) = ("kustomize.toolkit.fluxcd.io/name", "podinfo");
 
-/// The whole look. An error is what keeps the lab away; nothing has been changed in any case.
-pub async fn look(client: &Client, context: &str, wish: Wish<'_>, steps: &Steps) -> Result<Plan, ContextError> {
+pub(super) async fn look(client: &Client, context: &str, wish: Wish<'_>, steps: &Steps) -> Result<Plan, ContextError> {
     let own = wish.images.of("router").filter(|it| Some(*it) == stack::Images::default().of("router"));
     if let (Profile::Builtin, Some(own)) = (wish.profile, own) {
         return Err(ContextError::OwnRouter(own.name.clone()));
@@ -105,6 +104,9 @@ impl Look<'_> {
         planned.extend(stack::app(&artifact, images)?.into_iter().map(|it| ("source", it)));
         planned.extend(stack::app_objects(profile, images, theirs)?.into_iter().map(|it| (parts::APP_PART, it)));
         planned.iter_mut().for_each(|(_, it)| tame(it));
+        // The app brings some that the router has too.
+        let mut seen = BTreeSet::new();
+        planned.retain(|(_, it)| seen.insert(ObjectRef::of(it)));
         Ok(planned)
     }
 
@@ -155,7 +157,7 @@ fn is_apps(object: &Value) -> bool {
 
 fn in_the_way(named: &ObjectRef, found: &Value) -> String {
     match found["metadata"]["labels"][LAB].as_str() {
-        Some(lab) => format!("{named}, of the lab `{lab}`: `coalmine down --name {lab}` removes it"),
+        Some(lab) => theirs::of_lab(named, lab),
         None => named.to_string(),
     }
 }

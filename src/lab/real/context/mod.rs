@@ -19,12 +19,11 @@ mod remove;
 mod rights;
 mod theirs;
 
-pub use look::look;
 pub use plan::Plan;
 
 use super::parts::{self, Ground};
 use super::provider::{Cluster, Provider, ProviderError, Wanted};
-use crate::cluster::{Access, Client, ClusterError, ConnectError};
+use crate::cluster::{Access, Client, ClusterError, ConnectError, Extract};
 use crate::install::{Act, Outcome, Steps};
 use crate::model::object::Labels;
 use crate::stack::{Images, Profile, StackError};
@@ -113,6 +112,31 @@ pub(super) fn tame(object: &mut Value) {
     }
 }
 
+/// A cluster by its context, before anything is made there.
+pub struct Candidate {
+    client: Client,
+    context: String,
+    /// Base URL of its Kubernetes API.
+    pub server: String,
+    /// A kubeconfig with this one context, for a lab there.
+    pub kubeconfig: String,
+}
+
+impl Candidate {
+    /// `kubeconfig`: the one that the environment names where it is none.
+    pub async fn open(kubeconfig: Option<&Path>, context: &str) -> Result<Self, ContextError> {
+        let Extract { kubeconfig: own, server } = Client::extract(kubeconfig, context)?;
+        let client = Client::connect_context(kubeconfig, Some(context)).await?;
+        Ok(Self { client, context: context.to_owned(), server, kubeconfig: own })
+    }
+
+    /// Looks at what is there, what one may do, and what would be in the way; changes nothing. An error is what keeps the lab
+    /// away.
+    pub async fn look(&self, wish: Wish<'_>, steps: &Steps) -> Result<Plan, ContextError> {
+        look::look(&self.client, &self.context, wish, steps).await
+    }
+}
+
 /// Somebody's cluster, for one lab.
 pub struct ContextProvider {
     lab: String,
@@ -160,7 +184,9 @@ impl Provider for ContextProvider {
     }
 
     fn bring_images(&self, images: Vec<Wanted>) -> Act {
-        let outcome = Outcome { detail: format!("{} left for the nodes to pull", images.len()), unchanged: true };
+        let detail =
+            if images.is_empty() { "none".to_owned() } else { format!("{} left for the nodes to pull", images.len()) };
+        let outcome = Outcome { detail, unchanged: true };
         Box::new(move || async move { Ok(outcome) }.boxed())
     }
 

@@ -2,8 +2,9 @@
 
 use crate::model::object::ObjectRef;
 use crate::stack::Theirs;
+use indexmap::IndexMap;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Lines of a plan are at most so wide, in characters.
@@ -65,49 +66,33 @@ impl Plan {
         self.planned.iter().filter(move |it| it.stand == stand)
     }
 
-    /// Title and text of each row of what will be made.
-    fn rows(&self) -> Vec<(String, String)> {
-        let mut rows: Vec<(String, String)> = Vec::new();
-        for (kind, title) in OF_CLUSTER {
-            let all = self.of(Stand::New).filter(|it| it.object["kind"] == kind).map(|it| self.short(&it.object));
-            rows.push((title.to_owned(), joined(all)));
+    /// Title and text of each row of what will be made: what belongs to the cluster, then each part by its namespaces.
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let titles = OF_CLUSTER.iter().map(|(_, title)| ((*title, String::new()), Vec::new()));
+        let mut rows: IndexMap<(&'static str, String), Vec<String>> = titles.collect();
+        for it in self.of(Stand::New) {
+            let named = ObjectRef::of(&it.object);
+            let (row, text) = match OF_CLUSTER.iter().find(|(kind, _)| named.kind == *kind) {
+                Some((_, title)) => ((*title, String::new()), short(&it.object)),
+                None => ((it.part, named.namespace), format!("{} {}", named.kind, named.name)),
+            };
+            rows.entry(row).or_default().push(text);
         }
-        let mut parts: Vec<&'static str> = Vec::new();
-        for it in self.of(Stand::New).filter(|it| !OF_CLUSTER.iter().any(|(kind, _)| it.object["kind"] == *kind)) {
-            if !parts.contains(&it.part) {
-                parts.push(it.part);
-            }
-        }
-        for part in parts {
-            let ours = self.of(Stand::New).filter(|it| it.part == part);
-            let ours: Vec<ObjectRef> = ours.map(|it| ObjectRef::of(&it.object)).collect();
-            let namespaces: BTreeSet<&str> = ours.iter().map(|it| it.namespace.as_str()).collect();
-            for namespace in namespaces {
-                let all = ours.iter().filter(|it| it.namespace == namespace);
-                let all = all.filter(|it| !OF_CLUSTER.iter().any(|(kind, _)| it.kind == *kind));
-                let text = joined(all.map(|it| format!("{} {}", it.kind, it.name)));
-                let place = if namespace.is_empty() { String::new() } else { format!("in {namespace}: ") };
-                rows.push((part.to_owned(), if text.is_empty() { text } else { place + &text }));
-            }
-        }
-        rows.retain(|(_, text)| !text.is_empty());
-        rows
-    }
-
-    /// A cluster-wide object in few words; that an account may do everything is said.
-    fn short(&self, object: &Value) -> String {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let account = object.pointer("/subjects/0/name").and_then(Value::as_str);
-        match (account, object.pointer("/roleRef/name").and_then(Value::as_str)) {
-            (Some(account), Some("cluster-admin")) => format!("{account} (cluster-admin: it may do everything)"),
-            (Some(account), Some(_)) => account.to_owned(),
-            _ => name.to_owned(),
-        }
+        let place = |namespace: &str| if namespace.is_empty() { String::new() } else { format!("in {namespace}: ") };
+        let full = rows.into_iter().filter(|(_, all)| !all.is_empty());
+        full.map(|((title, namespace), all)| (title, place(&namespace) + &all.join(", "))).collect()
     }
 }
 
-fn joined(all: impl Iterator<Item = String>) -> String {
-    all.collect::<Vec<_>>().join(", ")
+/// A cluster-wide object in few words; that an account may do everything is said.
+fn short(object: &Value) -> String {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let account = object.pointer("/subjects/0/name").and_then(Value::as_str);
+    match (account, object.pointer("/roleRef/name").and_then(Value::as_str)) {
+        (Some(account), Some("cluster-admin")) => format!("{account} (cluster-admin: it may do everything)"),
+        (Some(account), Some(_)) => account.to_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 impl fmt::Display for Plan {
@@ -124,15 +109,18 @@ impl fmt::Display for Plan {
         let before = if ours == 0 { String::new() } else { format!("; {ours} of the lab's are there") };
         writeln!(f, "\nthe lab `{}` will make {new} objects there{before}\n", self.lab)?;
         for (title, text) in self.rows() {
-            row(f, &title, &text)?;
+            row(f, title, &text)?;
         }
         let shared: Vec<String> = self.of(Stand::Shared).map(|it| ObjectRef::of(&it.object).to_string()).collect();
         if !shared.is_empty() {
             row(f, "used as they are", &shared.join(", "))?;
         }
         row(f, "nodes pull", &self.images.join(", "))?;
-        let class = "Prometheus reads the metrics of every annotated pod of the cluster";
-        row(f, "", class)?;
+        row(
+            f,
+            "metrics",
+            "Prometheus reads those of every pod of the cluster that has the annotation prometheus.io/scrape",
+        )?;
         writeln!(
             f,
             "\nall labelled {}={}; `coalmine down --name {2}` removes them again",
@@ -203,7 +191,8 @@ the lab `context` will make 3 objects there; 1 of the lab's are there
   registry            in registry: Deployment registry
   used as they are    Namespace test
   nodes pull          docker.io/library/registry:3.0.0
-                      Prometheus reads the metrics of every annotated pod of the cluster
+  metrics             Prometheus reads those of every pod of the cluster that has the annotation
+                      prometheus.io/scrape
 
 all labelled coalmine/lab=context; `coalmine down --name context` removes them again
 ";

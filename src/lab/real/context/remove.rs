@@ -19,6 +19,11 @@ const GONE_WITHIN: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Who applies scenarios' objects, at runs.
 const RUNS: &str = "coalmine";
+/// What tells Flux of the app: it has finalizers, which end with its controller.
+const OF_FLUX: [(&str, &str, &str); 2] = [
+    ("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomize-controller"),
+    ("source.toolkit.fluxcd.io/v1", "OCIRepository", "source-controller"),
+];
 /// Kinds of the app and of scenarios, the Canary first, so that Flagger lets go.
 const OF_APP: [(&str, &str); 11] = [
     ("flagger.app/v1beta1", "Canary"),
@@ -72,9 +77,11 @@ impl Removal<'_> {
     /// Flux prunes what it applied, once it is no longer suspended; what then is left is swept.
     async fn app(&self) -> Result<Outcome, ContextError> {
         let mut there = false;
-        for object in self.marked("kustomize.toolkit.fluxcd.io/v1", "Kustomization").await? {
-            there = true;
-            self.prune(&ObjectRef::of(&object)).await?;
+        for (api_version, kind, controller) in OF_FLUX {
+            for object in self.marked(api_version, kind).await? {
+                there = true;
+                self.end(&ObjectRef::of(&object), controller).await?;
+            }
         }
         let namespace = app_namespace()?;
         let mut left = Vec::new();
@@ -89,22 +96,22 @@ impl Removal<'_> {
         Ok(if there || !left.is_empty() { Outcome::done("") } else { Outcome::unchanged() })
     }
 
-    async fn prune(&self, kustomization: &ObjectRef) -> Result<(), ContextError> {
-        let resumed = self.client.merge_patch(kustomization, None, &json!({"spec": {"suspend": null}})).await;
+    /// Deletes an object of Flux', whose controller has the last word; where the controller is gone or says nothing, it goes
+    /// without.
+    async fn end(&self, object: &ObjectRef, controller: &str) -> Result<(), ContextError> {
+        let resumed = self.client.merge_patch(object, None, &json!({"spec": {"suspend": null}})).await;
         gone(resumed.map(drop))?;
-        gone(self.client.delete(kustomization).await)?;
-        match self.wait(std::slice::from_ref(kustomization), PRUNED_WITHIN).await? {
-            left if left.is_empty() => Ok(()),
-            _ => {
-                self.steps.tell(
-                    "remove the app",
-                    StepState::Started,
-                    "Flux does not prune it: it is removed without Flux",
-                );
-                let patch = json!({"metadata": {"finalizers": null}});
-                Ok(gone(self.client.merge_patch(kustomization, None, &patch).await.map(drop))?)
-            }
+        gone(self.client.delete(object).await)?;
+        let deployment = ObjectRef::new("apps/v1", "Deployment", FLUX_NAMESPACE, controller);
+        let runs =
+            self.client.get(&deployment).await?.is_some_and(|it| it["status"]["availableReplicas"].as_u64() > Some(0));
+        let limit = if runs { PRUNED_WITHIN } else { Duration::ZERO };
+        if !self.wait(std::slice::from_ref(object), limit).await?.is_empty() {
+            self.steps.tell("remove the app", StepState::Started, &format!("{object} goes without {controller}"));
+            let patch = json!({"metadata": {"finalizers": null}});
+            gone(self.client.merge_patch(object, None, &patch).await.map(drop))?;
         }
+        Ok(())
     }
 
     /// Everything of the kinds that labs are made of, in the opposite order of making.
@@ -133,9 +140,10 @@ impl Removal<'_> {
         let mut empty = Vec::new();
         for definition in self.marked("apiextensions.k8s.io/v1", "CustomResourceDefinition").await? {
             let objects = self.objects_of(&definition).await?;
-            match objects.is_empty() {
-                true => empty.push(definition),
-                false => self.stays(&definition, &objects),
+            if objects.is_empty() {
+                empty.push(definition);
+            } else {
+                self.stays(&definition, &objects);
             }
         }
         self.delete(&empty).await
@@ -157,9 +165,10 @@ impl Removal<'_> {
             let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
             let all = self.client.contents(name).await?;
             let others: Vec<ObjectRef> = all.iter().filter(|it| self.is_others(it)).map(ObjectRef::of).collect();
-            match others.is_empty() {
-                true => empty.push(namespace),
-                false => self.stays(&namespace, &others),
+            if others.is_empty() {
+                empty.push(namespace);
+            } else {
+                self.stays(&namespace, &others);
             }
         }
         self.delete(&empty).await
@@ -178,8 +187,8 @@ impl Removal<'_> {
 
     fn stays(&self, object: &Value, holds: &[ObjectRef]) {
         let names: Vec<String> = holds.iter().take(NAMED).map(ToString::to_string).collect();
-        let more =
-            holds.len().checked_sub(NAMED).filter(|it| *it > 0).map_or(String::new(), |it| format!(" and {it} more"));
+        let more = holds.len().saturating_sub(NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let text = format!("it holds what the lab did not make: {}{more}", names.join(", "));
         self.steps.tell(&format!("{} stays", ObjectRef::of(object)), StepState::Done, &text);
     }
@@ -199,8 +208,12 @@ impl Removal<'_> {
         loop {
             let mut still = Vec::new();
             for object in left {
-                if let Some(Some(_)) = known_one(self.client.get(&object).await)? {
-                    still.push(object);
+                match self.client.get(&object).await {
+                    Ok(None) | Err(ClusterError::UnknownKind { .. }) => {}
+                    found => {
+                        found?;
+                        still.push(object);
+                    }
                 }
             }
             left = still;
@@ -260,13 +273,6 @@ fn known(listed: Result<Vec<Value>, ClusterError>) -> Result<Vec<Value>, Cluster
     match listed {
         Err(ClusterError::NotFound(_) | ClusterError::UnknownKind { .. }) => Ok(Vec::new()),
         other => other,
-    }
-}
-
-fn known_one(found: Result<Option<Value>, ClusterError>) -> Result<Option<Option<Value>>, ClusterError> {
-    match found {
-        Err(ClusterError::UnknownKind { .. }) => Ok(None),
-        other => other.map(Some),
     }
 }
 

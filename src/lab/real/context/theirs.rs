@@ -1,6 +1,6 @@
 //! The Flux and the Flagger that a cluster has already, and whether a lab can use them.
 
-use super::{ContextError, Wish};
+use super::{ContextError, LAB, Wish};
 use crate::model::object::ObjectRef;
 use crate::stack::{FLUX, FLUX_NAMESPACE, Profile, Theirs};
 use serde_json::Value;
@@ -19,6 +19,8 @@ struct Found {
     /// The tag of its image.
     version: String,
     arguments: Vec<String>,
+    /// The lab of coalmine's that it belongs to.
+    lab: Option<String>,
 }
 
 /// What there is of one of the two.
@@ -54,6 +56,9 @@ pub(super) fn find(
 /// Whether the cluster's own is used.
 fn choose(there: &Presence, wanted: bool, what: &'static str, flag: &'static str) -> Result<bool, ContextError> {
     let runs = !there.deployments.is_empty();
+    if let Some((deployment, lab)) = there.deployments.iter().find_map(|it| Some((&it.deployment, it.lab.as_ref()?))) {
+        return Err(ContextError::InTheWay(vec![of_lab(deployment, lab)]));
+    }
     match (runs, wanted) {
         (true, true) => Ok(true),
         (true, false) => Err(ContextError::Has {
@@ -87,10 +92,17 @@ fn found(deployment: &Value, programs: &[&str]) -> Option<Found> {
         let words = |key: &str| container[key].as_array().cloned().unwrap_or_default();
         let arguments =
             words("command").iter().chain(&words("args")).filter_map(Value::as_str).map(str::to_owned).collect();
-        let text = |key: &str| deployment["metadata"][key].as_str().unwrap_or_default();
+        let metadata = &deployment["metadata"];
+        let text = |key: &str| metadata[key].as_str().unwrap_or_default();
         let deployment = ObjectRef::new("apps/v1", "Deployment", text("namespace"), text("name"));
-        programs.contains(&name).then(|| Found { deployment, version: version.to_owned(), arguments })
+        let lab = metadata["labels"][LAB].as_str().map(str::to_owned);
+        programs.contains(&name).then(|| Found { deployment, version: version.to_owned(), arguments, lab })
     })
+}
+
+/// What another lab has made, and how it goes.
+pub(super) fn of_lab(object: &ObjectRef, lab: &str) -> String {
+    format!("{object}, of the lab `{lab}`: `coalmine down --name {lab}` removes it")
 }
 
 /// `flagger` and `1.44.0` of `ghcr.io/fluxcd/flagger:1.44.0@sha256:…`
@@ -150,14 +162,19 @@ fn check_flagger(there: &Presence, wish: &Wish<'_>, notes: &mut Vec<String>) -> 
             "it selects pods by {labels} (-selector-labels), and the app's have the label {APP_LABEL}"
         ));
     }
+    let provider = it.flag("mesh-provider").unwrap_or("istio");
+    if provider.contains("linkerd") {
+        return unfit(format!(
+            "with -mesh-provider={provider} its checks ask Linkerd's metrics, whatever a Canary's provider is"
+        ));
+    }
     let prefix = it.flag("ingress-annotations-prefix").unwrap_or(ANNOTATIONS);
     if wish.profile != Profile::NginxGateway && prefix != ANNOTATIONS {
         return unfit(format!(
             "it writes annotations with {prefix} (-ingress-annotations-prefix), and the router reads {ANNOTATIONS}"
         ));
     }
-    let (provider, server) =
-        (it.flag("mesh-provider").unwrap_or("istio"), it.flag("metrics-server").unwrap_or("http://prometheus:9090"));
+    let server = it.flag("metrics-server").unwrap_or("http://prometheus:9090");
     notes.push(format!(
         "uses {}; its provider is {provider} and it asks {server}: the lab's Canaries name the lab's router and Prometheus",
         it.text()

@@ -134,9 +134,11 @@ async fn an_app_that_flux_does_not_prune_is_swept() {
     bench.make().await;
     // As a killed run leaves it: suspended, with the finalizer of a controller that is gone, half of the app from Flux and
     // half from the run. The namespace was there before.
-    let kustomization = ObjectRef::new("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", "podinfo");
     let left = json!({"spec": {"suspend": true}, "metadata": {"finalizers": ["finalizers.fluxcd.io"]}});
-    bench.cluster.merge_patch(&kustomization, None, &left).await.unwrap();
+    for (api_version, kind, _) in OF_FLUX {
+        let object = ObjectRef::new(api_version, kind, "flux-system", "podinfo");
+        bench.cluster.merge_patch(&object, None, &left).await.unwrap();
+    }
     let unlabelled = json!({"metadata": {"labels": {"coalmine/lab": null, "app.kubernetes.io/managed-by": null}}});
     bench.cluster.merge_patch(&ObjectRef::of(&namespace), None, &unlabelled).await.unwrap();
     for (place, mut object) in

@@ -91,6 +91,7 @@ fn a_flagger_or_flux_that_could_not_decide_the_labs_releases_is_not_used() {
     let two = [flagger(&[]), vec![deployment("flagger", "other", "my/flagger:1", &[])]].concat();
     for (deployments, uses, expected) in [
         (flagger(&["-namespace=prod"]), [false, true], "it looks at the namespace prod only"),
+        (flagger(&["-mesh-provider=linkerd"]), [false, true], "its checks ask Linkerd's metrics, whatever"),
         (flagger(&["-selector-labels", "name,k8s-app"]), [false, true], "it selects pods by name,k8s-app"),
         (flagger(&["--ingress-annotations-prefix=custom.io"]), [false, true], "it writes annotations with custom.io"),
         (two, [false, true], "there are several (flagger 1.44.0 in mesh, flagger 1 in other)"),
@@ -108,10 +109,10 @@ fn a_flagger_or_flux_that_could_not_decide_the_labs_releases_is_not_used() {
 
 #[test]
 fn how_their_flagger_is_set_up_is_said() {
-    let args = ["-namespace=", "-selector-labels=app,name", "-mesh-provider=linkerd", "-metrics-server=http://p:9090"];
+    let args = ["-namespace=", "-selector-labels=app,name", "-mesh-provider=contour", "-metrics-server=http://p:9090"];
     let (found, notes) = found(&flagger(&args), &[], [false, true]);
     assert!(found.is_ok(), "{found:?}");
-    let expected = "uses flagger 1.44.0 in mesh; its provider is linkerd and it asks http://p:9090: the lab's Canaries name the \
+    let expected = "uses flagger 1.44.0 in mesh; its provider is contour and it asks http://p:9090: the lab's Canaries name the \
         lab's router and Prometheus";
     assert_eq!(notes, expected);
 }
