@@ -6,7 +6,7 @@
 use coalmine::event::RunEnded;
 use coalmine::model::command::Speed;
 use coalmine::scenario::builtin;
-use coalmine::session::{Control, Journal, Launch, Place};
+use coalmine::session::{Control, Journal, Launch, Place, TrafficFrom};
 use coalmine::sys::rng::Seed;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ fn run(name: &str, journal: &Journal) -> RunEnded {
         plan,
         place: Place::Simulated,
         seed: Seed(1),
+        traffic_from: TrafficFrom::Here,
         journal: journal.clone(),
         sinks: Vec::new(),
         control: Control::new(Speed::Max),

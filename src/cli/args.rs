@@ -32,6 +32,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Print how other programs reach a lab: eval "$(coalmine env)"
     Env(EnvArgs),
+    /// Open a port of this machine that leads to a lab's Prometheus or another of its Services, until Ctrl-C
+    Forward(ForwardArgs),
     /// Look at a Canary of any lab or cluster with Flagger; changes nothing
     Watch(WatchArgs),
     /// Put two run records side by side; exit code 0 alike, 1 different
@@ -49,6 +51,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Be the router of a cluster, from inside it: Ingresses with ingress-nginx' annotations, and HTTPRoutes
     Router(RouterArgs),
+    /// Send requests from inside a cluster, as a run tells it (`coalmine run --traffic-from cluster` starts it)
+    Visitors(VisitorsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +68,9 @@ pub struct RunArgs {
     /// Which clock the lab runs on [default: simulated]
     #[arg(long, value_enum)]
     pub clock: Option<ClockArg>,
+    /// Where users' requests come from: from here, or from a pod of the lab's cluster
+    #[arg(long, value_enum, default_value_t, requires = "lab")]
+    pub traffic_from: TrafficArg,
     /// Simulated seconds per real second, or `max` [default: 10 in the live view, max without it]
     #[arg(long, value_name = "TIMES|max")]
     pub speed: Option<Speed>,
@@ -307,6 +314,19 @@ pub struct EnvArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ForwardArgs {
+    /// `prometheus`, `entry` (where requests enter), or NAMESPACE/SERVICE:PORT, such as grafana/grafana:3000
+    #[arg(default_value = "prometheus")]
+    pub what: String,
+    /// Which lab
+    #[arg(long, visible_alias = "lab", default_value_t)]
+    pub name: LabName,
+    /// The port of this machine [default: any that is free]
+    #[arg(long, default_value_t, hide_default_value = true)]
+    pub port: u16,
+}
+
+#[derive(Debug, Args)]
 pub struct WatchArgs {
     /// The Canary; may be left out where there is only one
     pub canary: Option<String>,
@@ -419,6 +439,35 @@ pub struct RouterArgs {
     /// The pod's namespace, as the metrics say it
     #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
     pub pod_namespace: Option<String>,
+}
+
+/// Who sends users' requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TrafficArg {
+    /// This process, through a port-forward to the lab's router
+    #[default]
+    Here,
+    /// A Job in the scenario's namespace, with coalmine's own image
+    Cluster,
+}
+
+#[derive(Debug, Args)]
+pub struct VisitorsArgs {
+    /// Where orders are taken
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// What stands in front of each request's path: http://SERVICE.NAMESPACE:PORT
+    #[arg(long, value_name = "URL")]
+    pub base: String,
+    /// Host header of requests that have none of their own
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub host: String,
+    /// The Deployment that the Canary watches, to tell primary from canary
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub target: String,
+    /// Fixes every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Listens on a thread of its own, because the simulated clock's runtime must not wait for the outside. The thread ends
 /// with the process.
@@ -22,6 +23,20 @@ pub(crate) fn listen(control: Control) -> io::Result<()> {
         });
     })?;
     Ok(())
+}
+
+/// Cancelled by the first signal. Must be called inside a tokio runtime.
+pub(crate) fn told_to_end() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        // Without signals there is no order to end: the process is killed, as it would be anyway.
+        if let Ok(mut interrupts) = Interrupts::new() {
+            interrupts.next().await;
+            told.cancel();
+        }
+    });
+    stop
 }
 
 /// Ctrl-C, SIGTERM, and SIGHUP of a terminal that is closed. From [`Interrupts::new`] on none of them ends the process by

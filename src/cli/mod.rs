@@ -12,6 +12,7 @@ mod doctor;
 mod down;
 mod env;
 mod exit;
+mod forward;
 mod interrupt;
 mod pack;
 mod place;
@@ -24,6 +25,7 @@ pub mod scenarios;
 mod status;
 mod terminal;
 mod up;
+mod visitors;
 mod watch;
 
 pub use args::Cli;
@@ -44,6 +46,7 @@ pub fn main() -> Exit {
         Command::Down(args) => down::down(&args),
         Command::Status(args) => status::status(&args),
         Command::Env(args) => env::env(&args),
+        Command::Forward(args) => forward::forward(&args),
         Command::Watch(args) => watch::watch(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Replay(args) => replay::replay(&args),
@@ -51,6 +54,7 @@ pub fn main() -> Exit {
         Command::Pack(args) => pack::pack(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Router(args) => router::router(&args),
+        Command::Visitors(args) => visitors::visitors(args),
         Command::Scenarios(command) => terminal::print(&match command {
             ScenariosCommand::List => scenarios::list(),
             ScenariosCommand::Show { name } => scenarios::show(&name),

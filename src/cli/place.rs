@@ -1,12 +1,12 @@
 //! Which lab is meant, and on which clock.
 
-use super::args::{ClockArg, RunArgs};
+use super::args::{ClockArg, RunArgs, TrafficArg};
 use super::{real, terminal};
 use crate::home::{Home, LabKind, LabName};
-use crate::lab::Reach;
 use crate::lab::real::adapt;
+use crate::lab::{Address, Reach};
 use crate::scenario::Plan;
-use crate::session::Place;
+use crate::session::{Place, TrafficFrom};
 
 /// Where a run takes place; the error is a text for people, and bad usage.
 pub(crate) fn of_run(args: &RunArgs) -> Result<Place, String> {
@@ -39,6 +39,22 @@ pub(crate) fn reach(name: &LabName) -> Result<Reach, String> {
     let home = Home::of_user().map_err(|it| in_words(&it))?;
     let (_, endpoints) = home.ready(name).map_err(|it| in_words(&it))?;
     Reach::of(name, &endpoints).map_err(|it| in_words(&it))
+}
+
+/// Who sends users' requests; the error is a text for people.
+pub(crate) fn traffic_from(args: &RunArgs, place: &Place) -> Result<TrafficFrom, String> {
+    let (TrafficArg::Cluster, Some(name)) = (args.traffic_from, &args.lab) else { return Ok(TrafficFrom::Here) };
+    let Place::Remote(Reach { entry: Some(Address::Service { namespace, name: service, port }), .. }) = place else {
+        return Err(format!(
+            "coalmine: the lab `{name}` has no nodes that a pod could run on: --traffic-from cluster is for labs on real \
+             clusters; leave it out\n"
+        ));
+    };
+    let in_words = |error: &dyn std::error::Error| terminal::failure("no requests from inside", error);
+    let home = Home::of_user().map_err(|it| in_words(&it))?;
+    let (record, _) = home.ready(name).map_err(|it| in_words(&it))?;
+    let image = real::own_image(&home, name, &record).map_err(|it| in_words(&it))?;
+    Ok(TrafficFrom::Cluster { image, base: format!("http://{service}.{namespace}.svc:{port}") })
 }
 
 /// Makes a scenario's objects fit the lab that is up, as far as it is one on a real cluster; the error is a text for people.

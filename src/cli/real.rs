@@ -7,10 +7,10 @@ use super::interrupt::Interrupts;
 use super::terminal::{complain, failure, say};
 use super::up::{addresses, line};
 use crate::home::{Existing, Home, LabKind, LabName, Record};
-use crate::install::{Steps, Timing};
+use crate::install::{ActError, Steps, Timing};
 use crate::lab::real::{
     ContextProvider, IMAGES_FILE, KUBECONFIG_FILE, KindOptions, KindProvider, MinikubeOptions, MinikubeProvider, On,
-    Provider, RealError, RealLab, version_of,
+    Provider, RealError, RealLab, Wanted, version_of,
 };
 use crate::machine::{Environment, Pack, PackError};
 use crate::stack::{Images, ImagesError, Profile, Theirs};
@@ -19,6 +19,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What lab/images.yaml calls coalmine's own image.
+const OWN: &str = "router";
 
 /// Why the lab is not there.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,10 @@ pub(super) enum UpError {
     Agree(#[from] AgreeError),
     #[error("--pack is for labs by kind: a pack has kind's node, and minikube downloads its own")]
     NoPack,
+    #[error("the runtime could not be made: {why}")]
+    Runtime { why: std::io::Error },
+    #[error("coalmine's own image {image} could not be brought to the lab's node: {why}")]
+    OwnImage { image: String, why: ActError },
 }
 
 impl UpError {
@@ -42,7 +49,7 @@ impl UpError {
         match self {
             Self::Unreadable { .. } | Self::Images { .. } | Self::Pack(_) | Self::NoPack => Exit::Usage,
             Self::Agree(error) if error.is_usage() => Exit::Usage,
-            Self::Real(_) | Self::Agree(_) => Exit::Lab,
+            Self::Real(_) | Self::Runtime { .. } | Self::OwnImage { .. } | Self::Agree(_) => Exit::Lab,
         }
     }
 }
@@ -173,9 +180,8 @@ fn of_context(home: &Home, name: &LabName, existing: &Existing) -> ContextProvid
     ContextProvider::new(name.as_str(), &existing.context, home.folder(name).join(KUBECONFIG_FILE))
 }
 
-/// Removes a real lab; what is written down says which kind it is.
-pub(crate) async fn down(home: &Home, name: &LabName, record: &Record) -> Result<(), RealError> {
-    let (images, theirs) = (Images::default(), Theirs::default());
+/// The provider that a lab was made by: what is written down says which kind it is.
+async fn of_record(home: &Home, name: &LabName, record: &Record) -> Result<Box<dyn Provider>, RealError> {
     let provider: Box<dyn Provider> = match (&record.existing, record.kind) {
         (Some(existing), _) => Box::new(of_context(home, name, existing)),
         (None, LabKind::Minikube) => Box::new(minikube(home, name, MinikubeOptions::default()).await?),
@@ -184,6 +190,27 @@ pub(crate) async fn down(home: &Home, name: &LabName, record: &Record) -> Result
             Box::new(KindProvider::find(Environment::of_this_process(), options).await?)
         }
     };
+    Ok(provider)
+}
+
+/// The name of coalmine's own image on a lab, which is brought there as far as it can be: nodes that are containers of this
+/// machine take it from this program, others have to find it themselves.
+pub(super) fn own_image(home: &Home, name: &LabName, record: &Record) -> Result<String, UpError> {
+    let (images, _) = images(images_kept(home, name).as_deref())?;
+    let image = images.of(OWN).map_or_else(String::new, |it| it.name.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|why| UpError::Runtime { why })?.block_on(async {
+        let provider = of_record(home, name, record).await?;
+        let bring = provider.bring_images(vec![Wanted { name: image.clone(), stand_in: None }]);
+        bring().await.map_err(|why| UpError::OwnImage { image: image.clone(), why })
+    })?;
+    Ok(image)
+}
+
+/// Removes a real lab; what is written down says which kind it is.
+pub(crate) async fn down(home: &Home, name: &LabName, record: &Record) -> Result<(), RealError> {
+    let (images, theirs) = (Images::default(), Theirs::default());
+    let provider = of_record(home, name, record).await?;
     let lab = RealLab {
         home,
         name,

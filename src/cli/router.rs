@@ -2,12 +2,10 @@
 //!
 //! Exit codes: 0 when it was told to end, 2 when this is no pod and no kubeconfig was named, 3 when it cannot listen.
 
-use super::Exit;
 use super::args::RouterArgs;
-use super::interrupt::Interrupts;
 use super::terminal::{complain, failure};
+use super::{Exit, interrupt};
 use crate::edge::{Edge, EdgeError, serve};
-use tokio_util::sync::CancellationToken;
 
 pub(crate) fn router(args: &RouterArgs) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -36,14 +34,5 @@ async fn run(args: &RouterArgs) -> Result<(), EdgeError> {
         pod: args.pod.clone(),
         namespace: args.pod_namespace.clone(),
     };
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    tokio::spawn(async move {
-        // Without signals there is no order to end: the process is killed, as it would be anyway.
-        if let Ok(mut interrupts) = Interrupts::new() {
-            interrupts.next().await;
-            told.cancel();
-        }
-    });
-    serve(&edge, stop).await
+    serve(&edge, interrupt::told_to_end()).await
 }

@@ -25,8 +25,14 @@ enum Show {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Exit {
-    let (place, plan) = match place::of_run(args).and_then(|place| Ok((place, plan(args)?))) {
-        Ok(both) => both,
+    let asked = || {
+        let place = place::of_run(args)?;
+        let plan = plan(args)?;
+        let traffic_from = place::traffic_from(args, &place)?;
+        Ok::<_, String>((place, plan, traffic_from))
+    };
+    let (place, plan, traffic_from) = match asked() {
+        Ok(all) => all,
         Err(text) => {
             complain(&text);
             return Exit::Usage;
@@ -48,6 +54,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         plan,
         place,
         seed: Seed(args.seed),
+        traffic_from,
         journal: journal.clone(),
         sinks: Vec::new(),
         control: control.clone(),

@@ -50,7 +50,7 @@ pub enum ForwardError {
     NoPort { namespace: String, service: String, port: u16 },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    #[error("no port of this machine could be opened: {0}")]
+    #[error("the port of this machine could not be opened: {0}")]
     Listen(#[from] io::Error),
 }
 
@@ -100,8 +100,19 @@ impl Client {
     ///
     /// Must be called inside a tokio runtime with sockets.
     pub async fn forward(&self, namespace: &str, service: &str, port: u16) -> Result<Forward, ForwardError> {
+        self.forward_from(0, namespace, service, port).await
+    }
+
+    /// The same from a certain port of this machine; 0 is any free one.
+    pub async fn forward_from(
+        &self,
+        here: u16,
+        namespace: &str,
+        service: &str,
+        port: u16,
+    ) -> Result<Forward, ForwardError> {
         let Tunnels(backends) = self.tunnels(namespace, service, port).await?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, here)).await?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, backends));
         Ok(Forward { address, _accepting: AbortOnDropHandle::new(accepting) })

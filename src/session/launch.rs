@@ -1,6 +1,6 @@
 //! From a plan to a finished run, on a thread of its own: makes the runtime, the clock and the lab, runs, takes all down.
 
-use super::{Bus, Control, Journal, RunError, Session, Sink, beat};
+use super::{Bus, Control, Journal, RunError, Session, Sink, TrafficFrom, beat};
 use crate::event::{ClockKind, Event, LabStep, RunEnded, RunStarted, StepState};
 use crate::home::{Home, HomeError, LabName};
 use crate::lab::{Embedded, Lab, LabError, Options, Progress, Reach, Remote, RemoteError, Up, UpError, UpOptions};
@@ -28,6 +28,7 @@ pub struct Launch {
     pub plan: Plan,
     pub place: Place,
     pub seed: Seed,
+    pub traffic_from: TrafficFrom,
     /// Keeps all events; the caller has them also when the run breaks.
     pub journal: Journal,
     /// Who else hears the events. They are called on the run's thread.
@@ -104,7 +105,8 @@ impl Launch {
 
     async fn play(&self, lab: Lab, bus: Bus, commands: mpsc::Receiver<Command>) -> Result<RunEnded, RunError> {
         let (plan, journal) = (Arc::new(self.plan.clone()), self.journal.clone());
-        Session { plan, lab, seed: self.seed, bus, journal, commands }.run().await
+        let (seed, traffic_from) = (self.seed, self.traffic_from.clone());
+        Session { plan, lab, seed, traffic_from, bus, journal, commands }.run().await
     }
 
     fn started(&self, clock: Clock) -> RunStarted {

@@ -37,4 +37,5 @@ pub use launch::{Launch, LaunchError, Place};
 pub use pace::{BEAT, Control, MAX_WAITING_COMMANDS, beat};
 pub use player::StepError;
 pub use run::{RunError, Session};
+pub use traffic::{InsideError, TrafficFrom};
 pub use watching::{WATCH, WatchError, Watching};

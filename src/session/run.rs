@@ -11,7 +11,7 @@ use super::observe::{self, PodTeller, ReportTeller, RouteTeller, Seen, StatusTel
 use super::patience::{self, Lost, insist};
 use super::player::{self, Hands, Played, StepError, TrafficChange};
 use super::setup::{self, SetupError};
-use super::traffic::{self, Load};
+use super::traffic::{self, InsideError, Load, TrafficFrom};
 use crate::canary::{Settings, routes};
 use crate::cluster::ClusterError;
 use crate::event::{Event, Outcome, RunEnded, ScenarioStarted, StepState};
@@ -35,6 +35,7 @@ pub struct Session {
     pub plan: Arc<Plan>,
     pub lab: Lab,
     pub seed: Seed,
+    pub traffic_from: TrafficFrom,
     pub bus: Bus,
     /// Must be one of the bus's sinks.
     pub journal: Journal,
@@ -48,6 +49,8 @@ pub enum RunError {
     Setup(#[from] SetupError),
     #[error(transparent)]
     Fault(#[from] FaultError),
+    #[error(transparent)]
+    Inside(#[from] InsideError),
     #[error(transparent)]
     Step(#[from] StepError),
     #[error(transparent)]
@@ -80,6 +83,9 @@ impl Session {
             end = self.run_alone(ground.clone()) => end,
         };
         if !matches!(end, Err(RunError::Lost(_))) {
+            if self.traffic_from != TrafficFrom::Here {
+                traffic::remove(&ground).await;
+            }
             hold.release(&ground).await;
         }
         if self.bus.is_full() { Err(RunError::TooManyEvents) } else { Ok(self.end(&end?)) }
@@ -101,11 +107,12 @@ impl Session {
         if let Some(way::Prepared { plan, in_template: kinds }) = prepared? {
             (ground.plan, in_template) = (Arc::new(plan), kinds);
         }
+        let load = Load::start(&self.traffic_from, &ground, &self.lab, self.seed);
+        let Some(load) = unless_quit(&mut self.commands, &ground, load).await else { return Ok(End::Quit) };
         let (orders, order_receiver) = mpsc::channel(faults::MAX_WAITING_ORDERS);
         let (changes, change_receiver) = mpsc::channel(MAX_WAITING_CHANGES);
         let keeper = tokio::spawn(Keeper::new(ground.clone(), selectors, in_template).keep(order_receiver));
-        let load = Load::new(&ground.plan, &self.lab, self.seed, &self.bus);
-        let load = tokio::spawn(traffic::send(load, change_receiver));
+        let load = tokio::spawn(load?.send(change_receiver));
         tasks.spawn(measure::measure(self.asker(&ground)));
         let hands = Hands { ground, seen, faults: orders, traffic: changes, later: JoinSet::new() };
         let end = self.play(hands).await;

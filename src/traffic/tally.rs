@@ -4,6 +4,7 @@ use crate::model::traffic::Sample;
 use crate::sys::http::Response;
 use crate::traffic::demo::{POD_HEADER, VERSION_HEADER};
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ const DIGITS: u8 = 3;
 const MAX_VERSIONS: usize = 64;
 
 /// Everything that ended in one slice of time. Slices follow each other without gaps.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Slice {
     /// Since the lab was made.
     pub from: Duration,
@@ -28,7 +30,8 @@ pub struct Slice {
 }
 
 /// Counts and latency of some requests.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Tally {
     /// `primary`, `canary`, or empty where it cannot be told.
     pub backend: String,

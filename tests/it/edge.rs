@@ -1,6 +1,6 @@
 //! coalmine's router as a program: it follows a cluster's API and carries requests to pods over sockets.
 
-use coalmine::edge::{Edge, serve};
+use coalmine::edge::{Edge, Visitors, serve, visit};
 use coalmine::lab::{Embedded, Options};
 use coalmine::sys::clock::Clock;
 use coalmine::sys::rng::Seed;
@@ -141,4 +141,43 @@ async fn splits(client: &reqwest::Client, entry: &str) {
     }
     assert_eq!(answers.values().sum::<usize>(), REQUESTS);
     assert!((75..=165).contains(&answers["new"]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn visitors_send_as_they_are_told_and_tell_what_came_of_it() {
+    let (backend, listen, stop) = (pod("shop").await, free().await, CancellationToken::new());
+    let visitors = Visitors {
+        listen,
+        base: format!("http://{backend}"),
+        host: "app.example.com".to_owned(),
+        target: String::new(),
+        seed: 1,
+    };
+    let visiting = tokio::spawn(visit(visitors, stop.clone()));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let order = async |order: Value| -> Value {
+        let sent = || client.post(format!("http://{listen}/order")).json(&order).send();
+        let answer = tokio::time::timeout(PATIENCE, async {
+            loop {
+                // It may not listen yet.
+                if let Ok(answer) = sent().await {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        answer.await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    };
+    let stream = json!({ "name": "visitors", "arrivals": { "constant": { "per_second": 50.0 } }, "method": "GET",
+        "host": "", "path": "/", "headers": {}, "body": "", "timeout": { "secs": 5, "nanos": 0 } });
+    let told = |change: u64, seen: u64, end: bool| json!({ "change": change, "streams": [stream], "stop": [], "seen": seen, "end": end });
+    let mut report = order(told(1, 0, false)).await;
+    while report["slices"].as_array().unwrap().iter().all(|it| it[1]["versions"][""]["byStatus"]["200"].is_null()) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        report = order(told(1, 0, false)).await;
+    }
+    let last = order(told(1, 0, true)).await["slices"].as_array().unwrap().last().unwrap()[0].as_u64().unwrap();
+    let rest = order(told(1, last, true)).await;
+    assert_eq!(rest["slices"], json!([]), "all of it has arrived");
+    tokio::time::timeout(PATIENCE, visiting).await.expect("it ends by itself").unwrap().unwrap();
 }

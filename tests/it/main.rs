@@ -8,6 +8,8 @@ mod ci;
 mod connection;
 mod context;
 mod controller;
+mod dashboards;
+mod docs;
 mod edge;
 mod fidelity;
 mod flux;

@@ -13,7 +13,7 @@ use coalmine::model::object::ObjectRef;
 use coalmine::report::compare::compare;
 use coalmine::scenario::plan::Act;
 use coalmine::scenario::{Plan, builtin};
-use coalmine::session::{Bus, Control, Journal, RunError, Session, Watching};
+use coalmine::session::{Bus, Control, Journal, RunError, Session, TrafficFrom, Watching};
 use coalmine::sys::clock::Clock;
 use coalmine::sys::rng::Seed;
 use door::{Door, plain};
@@ -85,7 +85,15 @@ async fn play(lab: Lab, plan: &Plan) -> Played {
     }));
     // The sender stays: without a person nobody quits.
     let (_person, commands) = mpsc::channel(1);
-    let session = Session { plan: Arc::new(plan.clone()), lab, seed: Seed(1), bus, journal: journal.clone(), commands };
+    let session = Session {
+        plan: Arc::new(plan.clone()),
+        lab,
+        seed: Seed(1),
+        traffic_from: TrafficFrom::Here,
+        bus,
+        journal: journal.clone(),
+        commands,
+    };
     let result = session.run().await;
     Played { result, events: journal.take() }
 }

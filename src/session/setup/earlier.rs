@@ -18,9 +18,10 @@ const DECIDED_WITHIN: Duration = Duration::from_mins(10);
 const GONE_WITHIN: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What scenarios are made of, apart from what may stay: namespaces, accounts, and what belongs to the cluster.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("flagger.app/v1beta1", "Canary"),
     ("apps/v1", "Deployment"),
+    ("batch/v1", "Job"),
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
     ("networking.k8s.io/v1", "Ingress"),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),

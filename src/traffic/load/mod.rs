@@ -10,6 +10,9 @@
 mod arrivals;
 #[cfg(test)]
 mod tests;
+mod told;
+
+pub use told::{MAX_SLICES, Order, Report, Told};
 
 use super::tally::{Recorder, Slice, answered_by, backend_of};
 use crate::model::traffic::{Arrivals, Sample, Stream};

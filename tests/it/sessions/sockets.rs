@@ -8,7 +8,7 @@ use coalmine::lab::{Reach, Up, UpOptions};
 use coalmine::model::command::{Command, Speed};
 use coalmine::scenario::Plan;
 use coalmine::scenario::plan::{Expect, When};
-use coalmine::session::{Control, Journal, Launch, Place, Watching};
+use coalmine::session::{Control, Journal, Launch, Place, TrafficFrom, Watching};
 use coalmine::sys::rng::Seed;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,7 @@ async fn a_run_and_a_look_on_a_lab_that_is_up() {
         plan: short(),
         place: Place::Remote(reach.clone()),
         seed: Seed(1),
+        traffic_from: TrafficFrom::Here,
         journal: journal.clone(),
         sinks: Vec::new(),
         control: Control::new(Speed::Max),
