@@ -49,8 +49,6 @@ pub enum EdgeError {
     Cluster(#[from] ConnectError),
     #[error("{address} cannot be listened on: {source}")]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("`{base}` is nowhere to send requests to: write http://HOST:PORT")]
-    Base { base: String },
     #[error("a listener broke: {0}")]
     Broke(#[from] io::Error),
 }

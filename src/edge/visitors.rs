@@ -5,19 +5,16 @@
 
 use super::serve::EdgeError;
 use crate::sys::clock::Clock;
-use crate::sys::pool::{Connected, Dial, Pool};
+use crate::sys::direct::Direct;
 use crate::sys::rng::Seed;
 use crate::traffic::load::{LoadGenerator, LoadTarget, Order, Report, Told};
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use futures_util::future::{BoxFuture, FutureExt};
-use http::Uri;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,33 +37,6 @@ pub struct Visitors {
     pub seed: u64,
 }
 
-/// Plain TCP: the program's image has no certificates, and needs none inside a cluster.
-struct Entry {
-    authority: String,
-}
-
-impl Entry {
-    fn of(base: &str) -> Result<Self, EdgeError> {
-        let uri: Option<Uri> = base.parse().ok();
-        let authority = uri.as_ref().filter(|it| it.scheme_str() == Some("http")).and_then(Uri::authority);
-        let authority = authority.ok_or_else(|| EdgeError::Base { base: base.to_owned() })?;
-        let port = authority.port_u16().unwrap_or(80);
-        Ok(Self { authority: format!("{}:{port}", authority.host()) })
-    }
-}
-
-impl Dial for Entry {
-    fn dial(&self) -> BoxFuture<'static, io::Result<Box<dyn Connected>>> {
-        let authority = self.authority.clone();
-        async move {
-            let stream = TcpStream::connect(authority).await?;
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as Box<dyn Connected>)
-        }
-        .boxed()
-    }
-}
-
 struct Shared {
     told: Mutex<Told>,
     asked: Mutex<Instant>,
@@ -78,7 +48,8 @@ pub async fn visit(visitors: Visitors, stop: CancellationToken) -> Result<(), Ed
     let listener = TcpListener::bind(address).await.map_err(|source| EdgeError::Listen { address, source })?;
     let clock = Clock::wall();
     let (base, host, target) = (visitors.base, visitors.host, visitors.target);
-    let target = LoadTarget { http: Arc::new(Pool::new(Entry::of(&base)?)), base, host, target };
+    // Not `sys::outside`: the program's image has no certificates, and needs none inside a cluster.
+    let target = LoadTarget { http: Arc::new(Direct::new()), base, host, target };
     let told = Told::new(LoadGenerator::start(target, clock, Seed(visitors.seed)), clock);
     let shared = Arc::new(Shared { told: Mutex::new(told), asked: Mutex::new(Instant::now()) });
     let router = Router::new()

@@ -11,7 +11,7 @@ use crate::event::StepState;
 use crate::model::duration::go;
 use crate::model::object::ObjectRef;
 use crate::session::ground::Ground;
-use crate::session::patience::{insist, insist_for};
+use crate::session::patience::{GIVE_UP_AFTER, insist, insist_for};
 use crate::session::player::TrafficChange;
 use crate::session::setup::FIELD_MANAGER;
 use crate::sys::rng::Seed;
@@ -213,7 +213,7 @@ impl Inside {
     /// Gives an order and tells what has come of those before. A change is insisted on; what was sent can be asked for later.
     async fn order(&mut self, tell: &Teller, order: Order) {
         let order = Order { seen: self.seen, ..order };
-        let at_most = if order.change > 0 { super::super::patience::GIVE_UP_AFTER } else { ANSWERS_WITHIN };
+        let at_most = if order.change > 0 { GIVE_UP_AFTER } else { ANSWERS_WITHIN };
         match self.ask(&order, at_most).await {
             Ok(report) => {
                 if !self.answers {
