@@ -245,6 +245,8 @@ pub enum Tell {
     Log {
         level: LogLevel,
         message: String,
+        /// Whether the line has the Canary in a field of its own; Flagger leaves it out of some.
+        named: bool,
     },
 }
 

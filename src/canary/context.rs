@@ -115,7 +115,12 @@ impl<'a> Tick<'a> {
     }
 
     pub(super) fn log(&mut self, level: LogLevel, message: impl FnOnce() -> String) {
-        self.script.tell(|| Tell::Log { level, message: message() });
+        self.script.tell(|| Tell::Log { level, message: message(), named: true });
+    }
+
+    /// An info line that names the Canary in its text alone.
+    pub(super) fn say(&mut self, message: impl FnOnce() -> String) {
+        self.script.tell(|| Tell::Log { level: LogLevel::Info, message: message(), named: false });
     }
 
     pub(super) fn alert(&mut self, severity: Severity, message: impl FnOnce() -> String) {

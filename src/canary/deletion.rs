@@ -1,10 +1,11 @@
 //! Deletion: what a Canary with `revertOnDeletion` puts back before it goes.
 
-use super::ask::{Answer, Ask, Input, LogLevel, Step, Turn, Write};
+use super::ask::{Answer, Ask, Input, Step, Turn, Write};
 use super::context::{Target, Tick};
 use super::initialize::{self, DEPLOYMENT};
 use super::messages;
 use super::objects::{self, service::Role};
+use super::policy;
 use super::script::{Context, Run, Script, Stop};
 use crate::model::canary::Phase;
 use serde_json::{Value, json};
@@ -59,14 +60,21 @@ fn revert(tick: &mut Tick<'_>) -> Run<Step> {
     }
     let target = initialize::target(tick).context(|error| format!("failed to revert target: {error}"))?;
     restore_replicas(tick).context(|error| format!("failed to revert target: {error}"))?;
+    let (key, kind) = (messages::canary(canary), &canary.spec.target_ref.kind);
+    tick.say(|| format!("{key} kind {kind} reverted"));
+    tick.say(|| format!("Checking if canary is ready {key}"));
     wait_until_ready(tick)?;
     restore_apex(tick, &target).context(|error| format!("failed revert router: {error}"))?;
+    tick.say(|| format!("{key} router reverted"));
+    let provider = policy::provider(canary, tick.settings);
+    tick.say(|| format!("{key} mesh provider {provider} reverted"));
+    tick.say(|| format!("Finalization complete for {key}"));
     let mut kept = finalizers(&canary.metadata);
     kept.retain(|it| it != FINALIZER);
     tick.patch("flagger.app/v1beta1", "Canary", canary.name(), || json!({"metadata": {"finalizers": kept}}))
         .context(|error| format!("failed to remove finalizer: {error}"))?;
     tick.normal(messages::terminated);
-    Ok(Step::Read)
+    Ok(Step::Router)
 }
 
 /// The target gets the primary's replicas.
@@ -84,11 +92,10 @@ fn wait_until_ready(tick: &mut Tick<'_>) -> Run<()> {
     for attempt in 1..=READY_ATTEMPTS {
         let target = initialize::target(tick)?;
         let Err(why) = initialize::canary_readiness(tick, &target) else { break };
-        let words = messages::canary_not_ready(canary, &why.reason);
         if attempt == READY_ATTEMPTS {
+            let words = messages::canary_not_ready(canary, &why.reason);
             return Err(Stop::Failed(format!("canary not ready during finalizing: {words}")));
         }
-        tick.log(LogLevel::Info, || words);
         let this = wait.min(interval);
         let _waited = tick.call(|| Ask::Wait(this))?;
         wait *= 2;

@@ -34,7 +34,7 @@ pub fn tick(input: &Input<'_>, answers: &[Answer]) -> Turn {
         }
         Ok(_) => {
             let message = || format!("Canary {}.{} not found", input.name, input.namespace);
-            script.tell(|| Tell::Log { level: LogLevel::Error, message: message() });
+            script.tell(|| Tell::Log { level: LogLevel::Error, message: message(), named: true });
             script.turn(Ok(Step::Read))
         }
     }

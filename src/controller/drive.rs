@@ -109,7 +109,9 @@ impl Drive<'_> {
     async fn tell(&mut self, told: Tell) {
         let context = self.context;
         match told {
-            Tell::Log { level, message } => context.log.write(level_of(level), &self.key, &message),
+            Tell::Log { level, message, named } => {
+                context.log.write(level_of(level), if named { &self.key } else { "" }, &message);
+            }
             Tell::Meter(Meter::ObserveDuration) => self.timer = Some(context.clock.elapsed()),
             Tell::Meter(meter) => context.meters.apply(self.target(), &meter),
             Tell::Event(event) => {

@@ -6,7 +6,7 @@
 
 use crate::canary::admission::admit;
 use crate::canary::deletion::{FINALIZER, wanted_finalizers};
-use crate::canary::{ApiError, Outcome, StatusWrite, finalize};
+use crate::canary::{ApiError, Outcome, StatusWrite, Step, finalize};
 use crate::cluster::Watched;
 use crate::controller::Context;
 use crate::controller::drive::{self, FLAGGER, Part, canary_ref, change, write_status};
@@ -240,11 +240,16 @@ async fn take_in(
 /// Puts back what the Canary changed, and lets it go.
 async fn end(context: &Context, reference: &ObjectRef, object: &Value) -> Result<(), SyncError> {
     let key = canary_key(reference);
-    if has_finalizer(object)
-        && let Outcome::Failed(why) = drive::run(context, reference, finalize).await
-    {
-        return Err(SyncError::Unfinished(why));
-    }
-    context.log.write(Level::Info, "", &format!("Canary {key} has been finalized"));
+    let said = if has_finalizer(object) {
+        match drive::run(context, reference, finalize).await {
+            Outcome::Failed(why) => return Err(SyncError::Unfinished(why)),
+            // It went meanwhile.
+            Outcome::Ended(Step::Read) => return Ok(()),
+            _ => format!("Canary {key} has been successfully processed and marked for deletion"),
+        }
+    } else {
+        format!("Canary {key} has been finalized")
+    };
+    context.log.write(Level::Info, "", &said);
     Ok(())
 }

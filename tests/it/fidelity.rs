@@ -3,6 +3,7 @@
 
 mod arm;
 mod known;
+mod leader;
 mod normal;
 mod page;
 mod play;
@@ -22,9 +23,15 @@ use std::path::Path;
 pub const PAGE: &str = "docs/fidelity.md";
 pub const ON_KIND: &str = "## The same scenarios on kind";
 
+/// Beside it two real Flaggers elect their leader in a lab of their own: Flagger's Lease lasts a minute, which is mostly
+/// waiting, and the comparison takes longer than that.
 #[test]
 fn the_built_in_controller_does_what_flagger_does() {
     let Some(program) = find("flagger") else { return };
+    let election = {
+        let program = program.clone();
+        std::thread::spawn(move || leader::one_takes_over_from_the_other(&program))
+    };
     let policies = policies::all();
     let ours = arm::built_in(&policies);
     finished("the built-in controller", &ours);
@@ -32,6 +39,9 @@ fn the_built_in_controller_does_what_flagger_does() {
     let theirs = arm::real(&program, &folder, &policies);
     keep(&policies, &ours, &theirs);
     finished("Flagger", &theirs);
+    if let Err(panic) = election.join() {
+        std::panic::resume_unwind(panic);
+    }
     let rows = page::compare(&policies, &ours, &theirs);
     let page = page::page(&rows) + "\n";
     assert_eq!(page::surprises(&rows), "");

@@ -68,7 +68,7 @@ async fn a_vanished_canary_is_not_found() {
 #[tokio::test(start_paused = true)]
 async fn a_script_is_driven_with_its_answers_in_order() {
     fn script(_: &Input<'_>, answers: &[Answer]) -> Turn {
-        let told = |message: &str| Tell::Log { level: LogLevel::Info, message: message.to_owned() };
+        let told = |message: &str| Tell::Log { level: LogLevel::Info, message: message.to_owned(), named: true };
         let (tell, next) = match answers {
             [] => (told("asks for the Canary"), Next::Ask(Ask::Canary)),
             [Answer::Canary(Ok(Some(canary)))] if canary.status.phase == Phase::Progressing => {

@@ -71,7 +71,7 @@ pub fn real(program: &Path, folder: &TempDir, policies: &[Policy]) -> Arm {
         let embedded = start(Clock::wall(), &recorder).await;
         let lab = embedded.lab();
         let port = free_port();
-        let _flagger = flagger(program, folder, embedded.served().unwrap(), port);
+        let _flagger = flagger(program, folder, embedded.served().unwrap(), port, Election::No);
         let http: SharedHttp = Arc::new(coalmine::sys::outside::Outside::new());
         let address = format!("http://127.0.0.1:{port}");
         let ready = async {
@@ -91,18 +91,25 @@ pub fn real(program: &Path, folder: &TempDir, policies: &[Policy]) -> Arm {
 }
 
 /// What Flagger wrote.
-fn log(folder: &TempDir) -> String {
+pub fn log(folder: &TempDir) -> String {
     std::fs::read_to_string(folder.path().join("flagger.log")).unwrap_or_default()
 }
 
-async fn start(clock: Clock, recorder: &Recorder) -> Embedded {
+pub async fn start(clock: Clock, recorder: &Recorder) -> Embedded {
     let outside: SharedHttp = Arc::new(recorder.clone());
     let serve = (!clock.is_simulated()).then(Ports::default);
     let options = Options { controller: Controller::External, serve };
     Embedded::start_beside(clock, Seed(1), options, Some(outside), Arc::new(|_| {})).await.unwrap()
 }
 
-fn flagger(program: &Path, folder: &TempDir, lab: &Served, port: u16) -> Process {
+/// Whether a Flagger asks for a Lease before it decides anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Election {
+    No,
+    Yes,
+}
+
+pub fn flagger(program: &Path, folder: &TempDir, lab: &Served, port: u16, election: Election) -> Process {
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, lab.kubeconfig("lab")).unwrap();
     let network = format!("http://{}", lab.network.unwrap());
@@ -116,7 +123,7 @@ fn flagger(program: &Path, folder: &TempDir, lab: &Served, port: u16) -> Process
         format!("-event-webhook={EVENTS}"),
         format!("-port={port}"),
         "-log-level=info".to_owned(),
-        "-enable-leader-election=false".to_owned(),
+        format!("-enable-leader-election={}", election == Election::Yes),
     ];
     let network = OsStr::new(&network);
     let proxy = [("HTTP_PROXY", network), ("http_proxy", network), ("NO_PROXY", OsStr::new("127.0.0.1"))];

@@ -5,6 +5,7 @@
 //! - measured values (`success rate 71.43%`) become `#`: traffic falls into other windows; the bound beside them stays;
 //! - how often a state was seen that lasts until something outside ends it: not ready, suspended, Failed and its rewrites,
 //!   metrics providers available. Such neighbours become one;
+//! - of the log, lines that have no Canary, whether a tick met a Canary that was just deleted, and when its entry went;
 //! - which of the reasons of a pod that is *still coming* a tick met: they become `waiting for rollout to finish`, and where
 //!   a policy is not about readiness such ticks are left out.
 
@@ -16,13 +17,13 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// What is compared, one after another.
-pub const ASPECTS: [&str; 7] = ["events", "status", "routes", "hooks", "alerts", "objects", "metrics"];
+pub const ASPECTS: [&str; 8] = ["events", "status", "routes", "hooks", "alerts", "objects", "metrics", "log"];
 
 /// One aspect's lines.
 pub type Lines = Vec<String>;
 
 /// All aspects of a policy, in the order of [`ASPECTS`].
-pub fn aspects(policy: &Policy, arm: &Arm) -> [Lines; 7] {
+pub fn aspects(policy: &Policy, arm: &Arm) -> [Lines; 8] {
     let played = &arm.played[policy.name];
     let record = &played.record;
     let mut hashes = Numbering::new("hash");
@@ -37,6 +38,7 @@ pub fn aspects(policy: &Policy, arm: &Arm) -> [Lines; 7] {
         record.alerts.iter().map(Value::to_string).collect(),
         objects(&played.objects),
         series(&arm.metrics, policy.name),
+        patient(log(&arm.log, policy.name), policy.about_readiness),
     ]
 }
 
@@ -86,6 +88,32 @@ fn event(body: &Value) -> String {
     let kind = metadata["eventType"].as_str().unwrap_or_default().get(..1).unwrap_or_default();
     let message = metadata["eventMessage"].as_str().unwrap_or_default();
     format!("{kind} {}: {}", phase.as_str().unwrap_or_default(), text(message))
+}
+
+/// The lines of the controller's log that are about a namespace's Canary: `info podinfo.test: Synced …`, with the field
+/// `canary` where there is one.
+fn log(log: &str, namespace: &str) -> Lines {
+    let (name, key) = (format!("podinfo.{namespace}"), format!("{namespace}/podinfo"));
+    let lines = log.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+    let of = |line: &Value| {
+        let words = |it: &str| it.split([' ', '\'', '"', ':', ',']).any(|it| it == name || it == key);
+        line["canary"] == name.as_str() || line["canary"].is_null() && line["msg"].as_str().is_some_and(words)
+    };
+    let line = |line: Value| {
+        let level = line["level"].as_str().unwrap_or_default();
+        format!(
+            "{level} {}: {}",
+            line["canary"].as_str().unwrap_or_default(),
+            text(line["msg"].as_str().unwrap_or_default())
+        )
+    };
+    let mut lines: Lines = lines.filter(of).map(line).collect();
+    // Told by another task than what the finalizer tells, at the same moment.
+    let (gone, mut lines): (Lines, Lines) = lines.drain(..).partition(|it| it.ends_with("from cache"));
+    // Only where a tick falls between the deletion and the control loop's next beat.
+    lines.retain(|it| !it.ends_with(&format!("Canary {name} not found")));
+    lines.extend(gone);
+    lines
 }
 
 /// Without what only tells how fast pods came and how long something lasted.
