@@ -34,6 +34,11 @@ mod place;
 mod record;
 mod registry;
 
+/// Puts a text in place of a file at once, readable by this user only.
+pub fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    files::replace(path, text.as_bytes())
+}
+
 pub use name::{LabName, NameError};
 pub use place::{PlaceError, state_folder};
 pub use record::{Controller, Endpoints, Existing, Kubernetes, LabKind, Record};

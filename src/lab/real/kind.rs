@@ -2,6 +2,7 @@
 
 use super::provider::{Cluster, Provider, ProviderError, Wanted};
 use crate::event::StepState;
+use crate::home;
 use crate::install::{Act, ActError, Outcome, Steps};
 use crate::machine::{
     self, ClusterSpec, Container, Engine, EngineError, Environment, Kind, Pack, PackError, Pulled, Verdict,
@@ -11,7 +12,6 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, stream};
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
@@ -185,7 +185,7 @@ impl KindProvider {
     /// The node's address changes when its container starts anew.
     async fn take_kubeconfig(&self) -> Result<(), ProviderError> {
         let text = self.kind.kubeconfig(&self.cluster).await?;
-        let written = write_private(&self.kubeconfig, &text);
+        let written = home::write_private(&self.kubeconfig, &text);
         written.map_err(|why| ProviderError::File { path: self.kubeconfig.clone(), did: "written", why })
     }
 
@@ -380,14 +380,6 @@ pub fn kubernetes_of(image: &str) -> (u32, u32) {
     let tag = image.split('@').next().and_then(|it| it.rsplit_once(':')).map_or("", |(_, tag)| tag);
     let mut numbers = tag.trim_start_matches('v').split('.').map(|it| it.parse().unwrap_or_default());
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
-}
-
-/// Credentials are for their owner alone.
-pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

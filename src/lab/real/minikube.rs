@@ -1,7 +1,7 @@
 //! A cluster by minikube: a profile of its own, a kubeconfig of its own, images from this machine's engine.
 
 use super::bring::KUBECONFIG_FILE;
-use super::kind::{full_name, write_private};
+use super::kind::full_name;
 use super::provider::{Cluster, Provider, ProviderError, Wanted};
 use crate::cluster::Client;
 use crate::event::StepState;
@@ -130,7 +130,7 @@ impl MinikubeProvider {
 
     fn write(&self, file: &str, text: &str) -> Result<(), ProviderError> {
         let path = self.folder.join(file);
-        write_private(&path, text).map_err(|why| ProviderError::File { path, did: "written", why })
+        crate::home::write_private(&path, text).map_err(|why| ProviderError::File { path, did: "written", why })
     }
 
     async fn remove(&self) -> Result<Outcome, ProviderError> {
