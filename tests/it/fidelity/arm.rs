@@ -126,7 +126,12 @@ pub fn flagger(program: &Path, folder: &TempDir, lab: &Served, port: u16, electi
         format!("-enable-leader-election={}", election == Election::Yes),
     ];
     let network = OsStr::new(&network);
-    let proxy = [("HTTP_PROXY", network), ("http_proxy", network), ("NO_PROXY", OsStr::new("127.0.0.1"))];
+    let proxy = [
+        ("HTTP_PROXY", network),
+        ("http_proxy", network),
+        ("NO_PROXY", OsStr::new("127.0.0.1")),
+        ("TZ", OsStr::new("UTC")),
+    ];
     Process::start_with(program, folder.path(), &args, &proxy)
 }
 

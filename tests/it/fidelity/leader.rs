@@ -16,7 +16,7 @@ use tempfile::TempDir;
 const LEADS: &str = "Acting as elected leader";
 const FOLLOWS: &str = "Another instance has been elected as leader";
 /// Flagger's Lease lasts 60 s and is asked for every 5 s; the rest is ticks, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(480);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub fn one_takes_over_from_the_other(program: &Path) {
@@ -53,11 +53,13 @@ async fn play(program: &Path) {
     let image = json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image",
         "value": "ghcr.io/stefanprodan/podinfo:6.9.3"}]);
     cluster.json_patch(&podinfo, None, &image).await.unwrap();
-    recorder.until(name, When::Phase("Progressing"), from_the_start).await;
+    for begun in [When::Event("New revision detected!"), When::Phase("Progressing")] {
+        recorder.until(name, begun, from_the_start).await;
+    }
     assert!(!arm::log(&folders[1]).contains(LEADS), "only one leads");
     drop(first);
 
-    recorder.until(name, When::Phase("Succeeded"), from_the_start).await;
+    recorder.until(name, When::Event("Promotion completed!"), from_the_start).await;
     following.abort();
     assert!(arm::log(&folders[1]).contains(LEADS), "the other leads now");
     let after = lease(&cluster).await;

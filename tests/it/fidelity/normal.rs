@@ -38,7 +38,7 @@ pub fn aspects(policy: &Policy, arm: &Arm) -> [Lines; 8] {
         record.alerts.iter().map(Value::to_string).collect(),
         objects(&played.objects),
         series(&arm.metrics, policy.name),
-        patient(log(&arm.log, policy.name), policy.about_readiness),
+        patient(log(&arm.log, policy.name, &played.ended), policy.about_readiness),
     ]
 }
 
@@ -90,11 +90,12 @@ fn event(body: &Value) -> String {
     format!("{kind} {}: {}", phase.as_str().unwrap_or_default(), text(message))
 }
 
-/// The lines of the controller's log that are about a namespace's Canary: `info podinfo.test: Synced …`, with the field
-/// `canary` where there is one.
-fn log(log: &str, namespace: &str) -> Lines {
+/// The lines of the controller's log that are about a namespace's Canary, up to the policy's end: `info podinfo.test: Synced
+/// …`, with the field `canary` where there is one.
+fn log(log: &str, namespace: &str, ended: &str) -> Lines {
     let (name, key) = (format!("podinfo.{namespace}"), format!("{namespace}/podinfo"));
     let lines = log.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+    let lines = lines.filter(|it| it["ts"].as_str().is_some_and(|ts| ts <= ended));
     let of = |line: &Value| {
         let words = |it: &str| it.split([' ', '\'', '"', ':', ',']).any(|it| it == name || it == key);
         line["canary"] == name.as_str() || line["canary"].is_null() && line["msg"].as_str().is_some_and(words)

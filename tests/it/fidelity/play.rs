@@ -8,6 +8,7 @@ use coalmine::lab::Lab;
 use coalmine::model::fault::FaultSpec;
 use coalmine::model::object::ObjectRef;
 use coalmine::model::traffic::{Arrivals, Stream};
+use coalmine::sys::clock::Clock;
 use coalmine::sys::rng::Seed;
 use coalmine::traffic::load::{LoadGenerator, LoadTarget};
 use futures_util::future::join_all;
@@ -45,6 +46,8 @@ pub struct Played {
     pub record: Record,
     /// Every object of [`KINDS`] that there was at the end.
     pub objects: Vec<Value>,
+    /// When it was over, as the log has times: what comes later is not compared.
+    pub ended: String,
     /// The step that never came, if any.
     pub stuck: Option<String>,
 }
@@ -60,7 +63,7 @@ pub async fn all(lab: &Lab, recorder: &Recorder, policies: &[Policy]) -> BTreeMa
     };
     let load = LoadGenerator::start(target, lab.clock, Seed(1));
     let played = join_all(policies.iter().map(|policy| async {
-        let player = Player { cluster: &lab.kubernetes, recorder, load: &load, policy };
+        let player = Player { cluster: &lab.kubernetes, clock: lab.clock, recorder, load: &load, policy };
         (policy.name, player.play().await)
     }))
     .await;
@@ -70,6 +73,7 @@ pub async fn all(lab: &Lab, recorder: &Recorder, policies: &[Policy]) -> BTreeMa
 
 struct Player<'a> {
     cluster: &'a Client,
+    clock: Clock,
     recorder: &'a Recorder,
     load: &'a LoadGenerator,
     policy: &'a Policy,
@@ -87,7 +91,8 @@ impl Player<'_> {
         let script = tokio::time::timeout(PATIENCE, self.script(&mut at)).await;
         self.load.stop(self.policy.name);
         let stuck = script.is_err().then_some(at);
-        Played { record: self.recorder.of(self.policy.name), objects: self.objects().await, stuck }
+        let ended = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        Played { record: self.recorder.of(self.policy.name), objects: self.objects().await, ended, stuck }
     }
 
     async fn script(&self, at: &mut String) {

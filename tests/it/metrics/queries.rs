@@ -164,6 +164,8 @@ const DURATIONS: &[&str] = &[
     "sum_over_time(temperature[100y + 200y])",
     "sum_over_time(temperature[1m ^ 400])",
     "sum_over_time(temperature[(-1m) ^ 0.5])",
+    "sum_over_time(temperature[min_of(1m, (-1m) ^ 0.5)])",
+    "sum_over_time(temperature[max_of((-1m) ^ 0.5, 1m)])",
     "temperature offset (-100y - 200y)",
     "temperature offset (1m / (1m - 1m))",
     "max_over_time(temperature[2m:1m - 1m])",

@@ -105,8 +105,8 @@ impl Span {
                     inner.seconds(scale)?
                 }
             }
-            Term::Least(sides) => both(sides).map(|(a, b)| a.min(b))?,
-            Term::Most(sides) => both(sides).map(|(a, b)| a.max(b))?,
+            Term::Least(sides) => both(sides).map(|(a, b)| if a < b || a.is_nan() { a } else { b })?,
+            Term::Most(sides) => both(sides).map(|(a, b)| if a > b || a.is_nan() { a } else { b })?,
             Term::Binary { op, sides } => {
                 let (a, b) = both(sides)?;
                 match op {
