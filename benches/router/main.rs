@@ -40,9 +40,10 @@ const RATES: [u32; 4] = [100, 1_000, 5_000, 20_000];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["load", backend, rate] => return load::run(backend, rate, Duration::from_secs(SECONDS), sender()),
-        _ => {}
+    if let [command, backend, rate] = &args[..]
+        && command == "load"
+    {
+        return load::run(backend, rate, Duration::from_secs(SECONDS), sender());
     }
     let (Some(nginx), Some(wrk)) = (real::find("nginx"), real::find("wrk")) else { return };
     let backend = Nginx::backend(&nginx);

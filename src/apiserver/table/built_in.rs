@@ -59,13 +59,10 @@ pub fn cells(resource: &str) -> Vec<Cell> {
         r::SERVICES | r::INGRESSES | r::ENDPOINTS | r::ENDPOINT_SLICES | r::INGRESS_CLASSES => network(resource),
         r::HORIZONTAL_POD_AUTOSCALERS | r::JOBS | r::CRON_JOBS | r::POD_DISRUPTION_BUDGETS => scaling(resource),
         r::EVENTS | r::EVENTS_V1 => events(),
-        r::CONFIGMAPS => vec![NAME, cell("Data", "string", 0, |it| data(it)), AGE],
-        r::SECRETS => vec![
-            NAME,
-            cell("Type", "string", 0, |it| json!(text(it, "/type"))),
-            cell("Data", "string", 0, |it| data(it)),
-            AGE,
-        ],
+        r::CONFIGMAPS => vec![NAME, cell("Data", "string", 0, data), AGE],
+        r::SECRETS => {
+            vec![NAME, cell("Type", "string", 0, |it| json!(text(it, "/type"))), cell("Data", "string", 0, data), AGE]
+        }
         r::NAMESPACES => vec![NAME, cell("Status", "string", 0, |it| json!(text(it, "/status/phase"))), AGE],
         r::NODES => cluster::nodes(),
         r::PRIORITY_CLASSES => cluster::priority_classes(),
@@ -80,7 +77,7 @@ pub fn cells(resource: &str) -> Vec<Cell> {
         r::CONTROLLER_REVISIONS => {
             vec![
                 NAME,
-                cell("Controller", "string", 0, |it| controller(it)),
+                cell("Controller", "string", 0, controller),
                 cell("Revision", "string", 0, |it| json!(number(it, "/revision"))),
                 AGE,
             ]
@@ -173,20 +170,20 @@ fn network(resource: &str) -> Vec<Cell> {
             NAME,
             cell("Type", "string", 0, |it| json!(text(it, "/spec/type"))),
             cell("Cluster-IP", "string", 0, |it| or_none(text(it, "/spec/clusterIP"))),
-            cell("External-IP", "string", 0, |it| external_address(it)),
-            cell("Port(s)", "string", 0, |it| service_ports(it)),
+            cell("External-IP", "string", 0, external_address),
+            cell("Port(s)", "string", 0, service_ports),
             AGE,
             cell("Selector", "string", 1, |it| labels(it.at("/spec/selector"))),
         ],
         r::INGRESSES => vec![
             NAME,
             cell("Class", "string", 0, |it| or_none(text(it, "/spec/ingressClassName"))),
-            cell("Hosts", "string", 0, |it| hosts(it)),
+            cell("Hosts", "string", 0, hosts),
             cell("Address", "string", 0, |it| json!(balancer_addresses(it))),
             cell("Ports", "string", 0, |it| json!(if list(it, "/spec/tls").is_empty() { "80" } else { "80, 443" })),
             AGE,
         ],
-        r::ENDPOINTS => vec![NAME, cell("Endpoints", "string", 0, |it| endpoints(it)), AGE],
+        r::ENDPOINTS => vec![NAME, cell("Endpoints", "string", 0, endpoints), AGE],
         r::ENDPOINT_SLICES => vec![
             NAME,
             cell("AddressType", "string", 0, |it| json!(text(it, "/addressType"))),
@@ -267,7 +264,7 @@ fn scaling(resource: &str) -> Vec<Cell> {
                 let part = |key: &str| text(it, &format!("/spec/scaleTargetRef/{key}")).to_owned();
                 json!(format!("{}/{}", part("kind"), part("name")))
             }),
-            cell("Targets", "string", 0, |it| autoscaler::targets(it)),
+            cell("Targets", "string", 0, autoscaler::targets),
             cell("MinPods", "string", 0, |it| json!(number(it, "/spec/minReplicas").to_string())),
             cell("MaxPods", "string", 0, |it| json!(number(it, "/spec/maxReplicas"))),
             cell("Replicas", "string", 0, |it| json!(number(it, "/status/currentReplicas"))),
@@ -275,7 +272,7 @@ fn scaling(resource: &str) -> Vec<Cell> {
         ],
         r::JOBS => vec![
             NAME,
-            cell("Status", "string", 0, |it| job_status(it)),
+            cell("Status", "string", 0, job_status),
             cell("Completions", "string", 0, |it| {
                 json!(format!("{}/{}", number(it, "/status/succeeded"), number(it, "/spec/completions").max(1)))
             }),

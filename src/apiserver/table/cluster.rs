@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 pub fn nodes() -> Vec<Cell> {
     vec![
         NAME,
-        cell("Status", "string", 0, |it| node_status(it)),
-        cell("Roles", "string", 0, |it| node_roles(it)),
+        cell("Status", "string", 0, node_status),
+        cell("Roles", "string", 0, node_roles),
         AGE,
         cell("Version", "string", 0, |it| json!(text(it, "/status/nodeInfo/kubeletVersion"))),
         cell("Internal-IP", "string", 1, |it| node_address(it, "InternalIP")),
