@@ -24,6 +24,8 @@ const WHOLE: &str = "/kind/coalmine-whole";
 const CTR: [&str; 3] = ["ctr", "--namespace=k8s.io", "images"];
 /// coalmine's own image, for its router.
 const OWN: &str = "docker.io/library/coalmine:";
+/// How often a node is made that does not boot in time: kind gives it 30 s, which a busy machine can miss.
+const MAX_BOOTS: u32 = 3;
 /// A pull tells how far it is each time this many more hundredths are there.
 const TELL_EVERY: u64 = 10;
 
@@ -146,13 +148,13 @@ impl KindProvider {
             };
             steps.tell(&format!("kind: {}", step.name), state, "");
         };
-        if let Err(error) = self.kind.create(spec, &mut tell).await {
-            // kind gives a node 30 s for it, which a busy machine can miss once.
-            if !error.is_slow_boot() {
+        let mut boots = 1;
+        while let Err(error) = self.kind.create(spec, &mut tell).await {
+            if boots == MAX_BOOTS || !error.is_slow_boot() {
                 return Err(error.into());
             }
+            boots += 1;
             self.remove_cluster().await?;
-            self.kind.create(spec, &mut tell).await?;
         }
         self.engine.run_in(&self.node(), &["touch", WHOLE]).await?;
         Ok(Outcome::done(self.cluster.clone()))

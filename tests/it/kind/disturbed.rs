@@ -46,7 +46,7 @@ struct Disturbance<'a> {
     act: Box<dyn Fn() + 'a>,
 }
 
-/// Flagger is restarted, the API is gone for a while, Prometheus is away until Flagger has missed it: the release is promoted.
+/// Flagger is restarted, Prometheus is away until Flagger has missed it, the API is gone for a while: the release is promoted.
 pub fn a_release_is_decided(coalmine: &Coalmine<'_>, lab: &str, node: &str) {
     let state = coalmine.state;
     std::fs::write(state.join("disturbed.yaml"), SCENARIO).unwrap();
@@ -61,15 +61,15 @@ pub fn a_release_is_decided(coalmine: &Coalmine<'_>, lab: &str, node: &str) {
             when: "Starting canary analysis for podinfo.test",
             act: Box::new(|| kubectl(node, &["delete", "pod", "-l", "app=flagger", "--wait=false"])),
         },
-        Disturbance { when: "Advance podinfo.test canary weight 20", act: Box::new(frozen) },
         Disturbance {
-            when: "Advance podinfo.test canary weight 40",
+            when: "Advance podinfo.test canary weight 20",
             act: Box::new(|| kubectl(node, &["scale", "deployment/prometheus", "--replicas=0"])),
         },
         Disturbance {
             when: "Prometheus query failed",
             act: Box::new(|| kubectl(node, &["scale", "deployment/prometheus", "--replicas=1"])),
         },
+        Disturbance { when: "Advance podinfo.test canary weight 40", act: Box::new(frozen) },
     ];
     let said = run(state, &["run", "disturbed.yaml", "--lab", lab, "--out", "disturbed"], &disturbances);
     for expected in

@@ -49,6 +49,14 @@ fn killed(coalmine: &Coalmine<'_>, args: &[&str], point: &str) {
 
 /// `up` makes the lab of these traces.
 pub fn comes_up(coalmine: &Coalmine<'_>, up: &[&str], traces: &mut Traces<'_>) {
+    // No cluster is made in a second. What there is of it then goes, even while the engine is still making a container of it.
+    let in_vain = coalmine.run(&[up, &["--timeout", "1s"]].concat());
+    let said = String::from_utf8_lossy(&in_vain.stderr);
+    assert_eq!(in_vain.status.code(), Some(3), "{said}");
+    assert!(said.contains("its cluster was not there within 1s; `coalmine up` goes on where it stopped"), "{said}");
+    traces.note();
+    coalmine.well(&["down", "--lab", traces.lab]);
+    assert_eq!(traces.left(), [""; 0]);
     for point in UP {
         killed(coalmine, up, point);
         traces.note();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// What one lab has, or had; looked at as often as one likes.
 pub struct Traces<'a> {
-    lab: &'static str,
+    pub lab: &'static str,
     /// `XDG_STATE_HOME`
     state: &'a Path,
     volumes: BTreeSet<String>,
