@@ -19,6 +19,7 @@ bare=$XDG_STATE_HOME/bare
 
 end() {
   kind delete cluster --name "$name" --kubeconfig "$bare" >/dev/null 2>&1 || true
+  docker network rm "$name" >/dev/null 2>&1 || true
   "$coalmine" down --lab "$name" >/dev/null 2>&1 || true
   rm -rf "$XDG_STATE_HOME"
 }
@@ -60,8 +61,6 @@ KIND_EXPERIMENTAL_DOCKER_NETWORK=$name kind create cluster --name "$name" --imag
 kubectl --kubeconfig "$bare" wait --for=condition=Ready node --all --timeout 300s
 kubectl --kubeconfig "$bare" --namespace kube-system rollout status deployment/coredns --timeout 300s
 cluster=$(since "$began")
-kind delete cluster --name "$name" --kubeconfig "$bare"
-docker network rm "$name" >/dev/null 2>&1 || true
 
 awk -v up="$up" -v cluster="$cluster" -v sum="$sum" -v canary="$canary" 'BEGIN {
   printf "\ncoalmine up          %7.1fs\nbare kind cluster    %7.1fs\ncontrollers, summed  %7.1fs\n", up, cluster, sum
