@@ -25,7 +25,7 @@ const OF_FLUX: [(&str, &str, &str); 2] = [
     ("source.toolkit.fluxcd.io/v1", "OCIRepository", "source-controller"),
 ];
 /// Kinds of the app and of scenarios, the Canary first, so that Flagger lets go.
-const OF_APP: [(&str, &str); 11] = [
+const OF_APP: [(&str, &str); 12] = [
     ("flagger.app/v1beta1", "Canary"),
     ("flagger.app/v1beta1", "MetricTemplate"),
     ("flagger.app/v1beta1", "AlertProvider"),
@@ -36,6 +36,7 @@ const OF_APP: [(&str, &str); 11] = [
     ("apps/v1", "Deployment"),
     ("v1", "Service"),
     ("v1", "ConfigMap"),
+    ("batch/v1", "Job"),
     ("coordination.k8s.io/v1", "Lease"),
 ];
 /// What every namespace has, or what controllers put into every namespace.
