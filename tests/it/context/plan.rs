@@ -1,10 +1,11 @@
 //! Before anything is made: on the embedded lab, which has a Flagger, and on a kube-apiserver, which has nothing.
 
 use crate::real::KubeApi;
-use coalmine::cluster::Client;
+use coalmine::cluster::{Access, Client};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A person with a state directory of their own, and a kubeconfig.
@@ -196,6 +197,16 @@ async fn may(kubeconfig: &Path, verbs: &[&str]) {
     ] {
         admin.apply(&object, "test", true).await.unwrap();
     }
+    // The server acts on new roles when it has seen them itself.
+    let jane = Client::connect_context(Some(kubeconfig), Some("janes")).await.unwrap();
+    let verb = (*verbs.last().unwrap()).to_owned();
+    let access = Access { verb, group: String::new(), resource: "namespaces".to_owned(), namespace: None };
+    let may = async {
+        while !jane.may(&access).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), may).await.expect("Jane may do it");
 }
 
 fn only_its_own_credentials(kubeconfig: &Path) {
