@@ -8,7 +8,7 @@ use coalmine::model::fault::FaultTarget;
 use coalmine::scenario::plan::Act;
 use coalmine::scenario::{Plan, builtin};
 use coalmine::session::{Bus, Journal, Session, TrafficFrom};
-use coalmine::stack::{self, Images, Profile};
+use coalmine::stack::{self, Images, Profile, Theirs};
 use coalmine::sys::clock::Clock;
 use coalmine::sys::rng::Seed;
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ async fn every_panel_and_every_alert_has_data_while_releases_go_well_and_wrong()
 fn the_real_prometheus_would_load_every_rule() {
     let Some(promtool) = find("promtool") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let parts = stack::parts(Profile::Builtin, &Images::default()).unwrap();
+    let parts = stack::parts(Profile::Builtin, &Images::default(), &Theirs::default()).unwrap();
     let objects: Vec<Value> = parts.into_iter().flat_map(|it| it.objects).collect();
     let is_prometheus = |it: &&Value| it["kind"] == "ConfigMap" && it["metadata"]["name"] == "prometheus";
     let own = objects.iter().find(is_prometheus).unwrap()["data"]["flagger.rules.yml"].as_str().unwrap().to_owned();
