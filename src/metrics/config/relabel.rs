@@ -176,8 +176,8 @@ impl Relabelling {
             Action::Lowercase => set(labels, &self.target, joined.chars().map(lower).collect()),
             Action::Uppercase => set(labels, &self.target, joined.chars().map(upper).collect()),
             Action::HashMod(modulus) => {
-                let [.., a, b, c, d, e, f, g, h]: [u8; 16] = Md5::digest(joined.as_bytes()).into();
-                let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                let digest: [u8; 16] = Md5::digest(joined.as_bytes()).into();
+                let hash = u64::from_be_bytes(std::array::from_fn(|at| digest[at + 8]));
                 set(labels, &self.target, (hash % modulus).to_string());
             }
             Action::LabelDrop => labels.retain(|name, _| !self.pattern.is_match(name)),
