@@ -1,6 +1,7 @@
-//! kubectl against the embedded API and against kube-apiserver: the same script, and the same output.
+//! kubectl against the embedded API and against kube-apiserver: the same scripts, and the same output.
 //!
-//! The script is `kubectl/script/*.md`: each file is a part with a namespace of its own, each `##` a case, and what stands
+//! One script is `kubectl/script/*.md`, for the servers alone; the other is `kubectl/controllers/*.md`, where Deployments make
+//! ReplicaSets and those make pods: by our own controllers, and by kube-controller-manager. Each file is a part with a namespace of its own, each `##` a case, and what stands
 //! below it is given to `sh` in `kubectl/manifests`, word for word, so that a reader can paste it. Both arms play it at the
 //! same time. Standard output, standard error and exit code are compared after `kubectl/redactions.txt`; the cases that
 //! differ must be those of `docs/kubectl-differences.md`, no more and no less.
@@ -9,6 +10,7 @@
 
 mod arms;
 mod differences;
+mod kubelet;
 mod redactions;
 mod script;
 
@@ -27,7 +29,7 @@ type Transcript = Vec<(String, Said)>;
 const LANES: usize = 2;
 
 /// Plays all parts with one kubeconfig, each in its own namespace.
-fn play(parts: &[Part], kubeconfig: &str, arm: &str) -> Transcript {
+fn play(parts: &[Part], kubeconfig: &str, record: &str) -> Transcript {
     let home = tempfile::tempdir().unwrap();
     let redactions = Redactions::read();
     let next = AtomicUsize::new(0);
@@ -50,7 +52,7 @@ fn play(parts: &[Part], kubeconfig: &str, arm: &str) -> Transcript {
     said.sort_by_key(|(at, _)| *at);
     let transcript: Transcript = said.into_iter().flat_map(|(_, cases)| cases).collect();
     let text: String = transcript.iter().map(|(name, said)| format!("## {name}\n\n{said}\n")).collect();
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubectl-{arm}.md")), text).unwrap();
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubectl-{record}.md")), text).unwrap();
     transcript
 }
 
@@ -60,17 +62,17 @@ fn differing(embedded: &Transcript, real: &Transcript) -> Vec<(String, String)> 
     pairs.map(|((name, ours), (_, real))| (name.clone(), ours.against(real))).collect()
 }
 
-#[test]
-fn kubectl_says_the_same_of_both_servers() {
+/// Plays a script against both arms and compares.
+fn compare(script: &str, controllers: bool) {
     if crate::real::find("kubectl").is_none() {
         return;
     }
-    let Some(real) = Real::start() else { return };
-    let parts = script::read();
-    let embedded = Embedded::start();
+    let Some(mut real) = Real::start(controllers) else { return };
+    let parts = script::read(script);
+    let embedded = Embedded::start(controllers);
     let (ours, theirs) = std::thread::scope(|scope| {
-        let real = scope.spawn(|| play(&parts, &real.ready(), "real"));
-        let ours = play(&parts, &embedded.kubeconfig(), "embedded");
+        let real = scope.spawn(|| play(&parts, &real.ready(), &format!("{script}-real")));
+        let ours = play(&parts, &embedded.kubeconfig(), &format!("{script}-embedded"));
         (ours, real.join().unwrap())
     });
     let found = differing(&ours, &theirs);
@@ -88,8 +90,18 @@ fn kubectl_says_the_same_of_both_servers() {
 }
 
 #[test]
+fn kubectl_says_the_same_of_both_servers() {
+    compare(script::SERVER, false);
+}
+
+#[test]
+fn kubectl_says_the_same_of_both_sets_of_controllers() {
+    compare(script::CONTROLLERS, true);
+}
+
+#[test]
 fn every_case_has_a_name_of_its_own_and_every_listed_difference_is_one_of_them() {
-    let parts = script::all();
+    let parts = [script::all(script::SERVER), script::all(script::CONTROLLERS)].concat();
     let mut names: Vec<_> =
         parts.iter().flat_map(|part| part.cases.iter().map(|it| format!("{}: {}", part.name, it.name))).collect();
     assert!(names.len() >= 200, "the script has {} cases", names.len());

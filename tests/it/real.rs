@@ -93,7 +93,8 @@ impl KubeApi {
         let key = folder.path().join("sa.key");
         let made = Command::new(openssl).args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
         assert!(made.unwrap().success(), "openssl makes a key");
-        std::fs::write(folder.path().join("tokens.csv"), format!("{},admin,1,system:masters\n", Self::TOKEN)).unwrap();
+        std::fs::write(folder.path().join("tokens.csv"), format!("{},kubernetes-admin,,system:masters\n", Self::TOKEN))
+            .unwrap();
         let (client, peer, port) = (local(free_port()), local(free_port()), free_port());
         let etcd = Process::start(&etcd, folder.path(), &etcd_args(&client, &peer));
         let server = Process::start(&server, folder.path(), &server_args(&client, port, authorization));
@@ -114,6 +115,23 @@ impl KubeApi {
         tokio::time::timeout(PATIENCE, ready).await.expect("kube-apiserver becomes ready");
     }
 
+    /// Starts `kube-controller-manager` with these of its controllers. The server must be ready.
+    pub fn start_controllers(&self, program: &Path, names: &[&str]) -> Process {
+        let mut args = [
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+            "--cert-dir=controllers",
+            "--kube-api-qps=1000",
+            "--kube-api-burst=2000",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        args.push(format!("--kubeconfig={}", self.kubeconfig().display()));
+        args.push(format!("--secure-port={}", free_port()));
+        args.push(format!("--controllers={}", names.join(",")));
+        Process::start(program, self.folder.path(), &args)
+    }
+
     /// The server's process number, for reading its memory.
     #[allow(dead_code, reason = "for those who measure")]
     pub fn server_id(&self) -> u32 {
@@ -127,7 +145,6 @@ impl KubeApi {
     }
 
     /// A kubeconfig of its administrator.
-    #[allow(dead_code, reason = "for those who bring kubectl")]
     pub fn kubeconfig(&self) -> PathBuf {
         let file = self.folder.path().join("kubeconfig");
         let text = format!(

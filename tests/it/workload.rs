@@ -5,7 +5,7 @@ mod autoscaling;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
-mod fake;
+pub mod fake;
 #[cfg(test)]
 mod pods;
 #[cfg(test)]

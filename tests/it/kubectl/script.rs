@@ -7,13 +7,19 @@ use std::process::{Command, Stdio};
 /// Longest time of one case, in seconds; then it is killed and its exit code is 124.
 const PATIENCE_S: &str = "60";
 
+/// The script for servers alone, and the one for servers with controllers.
+pub const SERVER: &str = "script";
+pub const CONTROLLERS: &str = "controllers";
+
 /// One file of the script; its namespace has its name.
+#[derive(Clone)]
 pub struct Part {
     pub name: String,
     pub cases: Vec<Case>,
 }
 
 /// A sentence and the shell lines below it.
+#[derive(Clone)]
 pub struct Case {
     pub name: String,
     pub command: String,
@@ -23,18 +29,18 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kubectl")
 }
 
-/// Every part, in the order of the file names, whose leading number orders them and is no part of the name.
-pub fn all() -> Vec<Part> {
-    let mut files: Vec<_> = std::fs::read_dir(folder().join("script")).unwrap().map(|it| it.unwrap().path()).collect();
+/// Every part of a script, in the order of the file names, whose leading number orders them and is no part of the name.
+pub fn all(script: &str) -> Vec<Part> {
+    let mut files: Vec<_> = std::fs::read_dir(folder().join(script)).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| part(file)).collect()
 }
 
 /// The parts that this run plays.
-pub fn read() -> Vec<Part> {
+pub fn read(script: &str) -> Vec<Part> {
     let wanted = std::env::var("COALMINE_KUBECTL_PARTS").unwrap_or_default();
     let wanted: Vec<_> = wanted.split(',').filter(|it| !it.is_empty()).collect();
-    all().into_iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name.as_str())).collect()
+    all(script).into_iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name.as_str())).collect()
 }
 
 fn part(file: &Path) -> Part {
