@@ -57,8 +57,11 @@ impl Client {
         for (api_version, kind) in self.namespaced_kinds().await? {
             match self.list(&api_version, &kind, Some(namespace), None).await {
                 Ok(objects) => found.extend(objects),
-                Err(ClusterError::NotFound(_) | ClusterError::UnknownKind { .. }) => {}
-                Err(ClusterError::Refused { code: 403 | 405 | 503, .. }) => {}
+                Err(
+                    ClusterError::NotFound(_)
+                    | ClusterError::UnknownKind { .. }
+                    | ClusterError::Refused { code: 403 | 405 | 503, .. },
+                ) => {}
                 Err(other) => return Err(other),
             }
         }

@@ -269,8 +269,8 @@ fn failed(what: String, output: &Output, told: Option<(String, String)>) -> Mini
 
 /// The last words of a command that tells no events.
 fn said(output: &Output) -> String {
-    let lines = output.stderr.lines().chain(output.stdout.lines()).filter(|it| !it.trim().is_empty());
-    lines.last().map_or_else(|| "it said nothing".to_owned(), |it| it.trim().to_owned())
+    let mut lines = output.stderr.lines().chain(output.stdout.lines()).filter(|it| !it.trim().is_empty());
+    lines.next_back().map_or_else(|| "it said nothing".to_owned(), |it| it.trim().to_owned())
 }
 
 /// `v1.39.0`, or `minikube version: v1.39.0` from those that know no --short.

@@ -64,7 +64,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// A body that was not read to its end: it is too large, stalled, cut off, or not what HTTP allows.
 fn broken(error: &axum::Error) -> Status {
     let causes = || causes(error);
-    if causes().any(|it| it.is::<LengthLimitError>()) {
+    if causes().any(<dyn Error>::is::<LengthLimitError>) {
         let message = format!("Request entity too large: limit is {MAX_BODY_BYTES}");
         return Status::new(413, Reason::RequestEntityTooLarge, message);
     }

@@ -27,7 +27,7 @@ fn trickling() -> impl Stream<Item = Piece> + Send {
 
 /// More than a body may have.
 fn endless() -> impl Stream<Item = Piece> + Send {
-    stream::repeat_with(|| Ok(Bytes::from_static(&[b' '; 1 << 16])))
+    stream::repeat_with(|| Ok(Bytes::from_static(&[b' '; 1 << 13])))
 }
 
 fn failing(kind: io::ErrorKind) -> impl Stream<Item = Piece> + Send {

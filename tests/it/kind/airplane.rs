@@ -1,12 +1,12 @@
 //! A lab from a pack, on an engine that has no image, in a network namespace that has no way out.
 
-use super::support::{images_here, one_at_a_time};
+use super::support::{images_here, one_at_a_time, within};
 use super::traces::docker;
 use crate::real::find;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LAB: &str = "ko-airplane";
 /// An engine starts in a second or two, and ends when its containers have.
@@ -42,13 +42,12 @@ impl Engine {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut engine = Self { process: command.spawn().unwrap(), folder: folder.to_owned() };
-        let until = Instant::now() + STARTS_WITHIN;
-        while !engine.docker(&["info"]).status.success() {
-            let log = || std::fs::read_to_string(folder.join("log")).unwrap();
+        let log = || std::fs::read_to_string(folder.join("log")).unwrap();
+        let answers = within(STARTS_WITHIN, || {
             assert!(engine.process.try_wait().unwrap().is_none(), "the engine ended:\n{}", log());
-            assert!(Instant::now() < until, "the engine does not answer:\n{}", log());
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            engine.docker(&["info"]).status.success()
+        });
+        assert!(answers, "the engine does not answer:\n{}", log());
         Some(engine)
     }
 
@@ -79,12 +78,9 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let process = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(process, Signal::TERM).ok();
-        let until = Instant::now() + ENDS_WITHIN;
-        while self.process.try_wait().is_ok_and(|it| it.is_none()) {
-            if Instant::now() > until {
-                self.process.kill().ok();
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        if !within(ENDS_WITHIN, || !self.process.try_wait().is_ok_and(|it| it.is_none())) {
+            self.process.kill().ok();
+            self.process.wait().ok();
         }
     }
 }

@@ -51,6 +51,7 @@ pub fn a_release_is_decided(coalmine: &Coalmine<'_>, lab: &str, node: &str) {
     let state = coalmine.state;
     std::fs::write(state.join("disturbed.yaml"), SCENARIO).unwrap();
     std::fs::write(state.join("canary.yaml"), canary()).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "how long it is gone is what is tried")]
     let frozen = || {
         docker(&["pause", node]);
         std::thread::sleep(GONE_FOR);

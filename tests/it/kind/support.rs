@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The parts that a lab with coalmine's own router runs; that router's image is made of the program itself.
 const PARTS: [&str; 8] = [
@@ -99,4 +100,20 @@ impl Drop for Cleared<'_> {
     fn drop(&mut self) {
         self.0.run(&["down", "--lab", self.1]);
     }
+}
+
+/// How often another program is asked again.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// Whether something became true within so much time.
+#[expect(clippy::disallowed_methods, reason = "other programs keep the wall clock")]
+pub fn within(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + limit;
+    while Instant::now() < until {
+        if holds() {
+            return true;
+        }
+        std::thread::sleep(ASK_EVERY);
+    }
+    false
 }

@@ -1,7 +1,7 @@
 //! What goes wrong before there is a lab: each is said in words, with what to type, ends with exit code 3 at once, and leaves
 //! nothing. `coalmine doctor` finds the same.
 
-use super::support::images_here;
+use super::support::{images_here, within};
 use super::traces::docker;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LAB: &str = "kowrong";
 /// The cluster of that lab, its network and its node.
@@ -68,13 +68,9 @@ impl Place {
 /// Its exit code, and what it printed to both of its streams.
 fn ended(mut command: Command) -> (Option<i32>, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let until = Instant::now() + ENDS_WITHIN;
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > until {
-            child.kill().unwrap();
-            panic!("{command:?} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    if !within(ENDS_WITHIN, || child.try_wait().unwrap().is_some()) {
+        child.kill().unwrap();
+        panic!("{command:?} hangs");
     }
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();

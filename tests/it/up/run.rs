@@ -15,6 +15,7 @@ struct Run {
 
 impl Run {
     /// Returns once others can join.
+    #[expect(clippy::zombie_processes, reason = "whoever starts it ends it, or the test has failed")]
     fn start(user: &User, line: &str) -> Self {
         let mut child = user.command(line).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut says = BufReader::new(child.stdout.take().unwrap());

@@ -178,7 +178,7 @@ impl Removal<'_> {
     /// What somebody put there: not what owners, controllers and the cluster itself make in every namespace.
     fn is_others(&self, object: &Value) -> bool {
         let named = ObjectRef::of(object);
-        let of_cluster = EVERYWHERE.iter().any(|it| (named.kind.as_str(), named.name.as_str()) == *it);
+        let of_cluster = EVERYWHERE.contains(&(named.kind.as_str(), named.name.as_str()));
         let passing = PASSING.contains(&named.kind.as_str());
         let owned = object["metadata"]["ownerReferences"].as_array().is_some_and(|it| !it.is_empty());
         let token = object["type"] == "kubernetes.io/service-account-token";
