@@ -5,7 +5,8 @@
 //! - measured values (`success rate 71.43%`) become `#`: traffic falls into other windows; the bound beside them stays;
 //! - how often a state was seen that lasts until something outside ends it: not ready, suspended, Failed and its rewrites,
 //!   metrics providers available. Such neighbours become one;
-//! - of the log, lines that have no Canary, whether a tick met a Canary that was just deleted, and when its entry went;
+//! - of the log, lines that have no Canary, whether a tick met a Canary that was just deleted, when its entry went, and the
+//!   order in which ConfigMaps and Secrets were synced at once;
 //! - which of the reasons of a pod that is *still coming* a tick met: they become `waiting for rollout to finish`, and where
 //!   a policy is not about readiness such ticks are left out.
 
@@ -114,7 +115,14 @@ fn log(log: &str, namespace: &str, ended: &str) -> Lines {
     // Only where a tick falls between the deletion and the control loop's next beat.
     lines.retain(|it| !it.ends_with(&format!("Canary {name} not found")));
     lines.extend(gone);
+    // Flagger goes through the configuration of a target in Go's random order of maps.
+    lines.chunk_by_mut(|one, next| is_sync(one) == is_sync(next)).filter(|it| is_sync(&it[0])).for_each(<[_]>::sort);
     lines
+}
+
+/// `ConfigMap settings-primary synced`.
+fn is_sync(line: &str) -> bool {
+    line.ends_with(" synced") && (line.contains(": ConfigMap ") || line.contains(": Secret "))
 }
 
 /// Without what only tells how fast pods came and how long something lasted.

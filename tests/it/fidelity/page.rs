@@ -24,6 +24,26 @@ pub struct Row<'a> {
     outcomes: Vec<Outcome>,
 }
 
+impl Row<'_> {
+    pub fn name(&self) -> &'static str {
+        self.policy.name
+    }
+
+    /// Whether it came out otherwise than is known.
+    pub fn is_surprising(&self) -> bool {
+        !surprises(std::slice::from_ref(self)).is_empty()
+    }
+}
+
+/// Newer rows in place of those of the same policies.
+pub fn replace<'a>(rows: &mut [Row<'a>], newer: Vec<Row<'a>>) {
+    for row in newer {
+        if let Some(old) = rows.iter_mut().find(|it| it.name() == row.name()) {
+            *old = row;
+        }
+    }
+}
+
 /// Compares both arms, policy by policy. What got stuck is a failure of its own.
 pub fn compare<'a>(policies: &'a [Policy], ours: &Arm, theirs: &Arm) -> Vec<Row<'a>> {
     let row = |policy: &'a Policy| {
