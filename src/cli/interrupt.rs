@@ -10,12 +10,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Listens on a thread of its own, because the simulated clock's runtime must not wait for the outside. The thread ends
-/// with the process.
+/// with the process. Signals are caught once this has returned.
 pub(crate) fn listen(control: Control) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
+    let mut interrupts = runtime.block_on(async { Interrupts::new() })?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let Ok(mut interrupts) = Interrupts::new() else { return };
             interrupts.next().await;
             control.send(Command::Quit);
             interrupts.next().await;
@@ -29,9 +29,10 @@ pub(crate) fn listen(control: Control) -> io::Result<()> {
 pub(crate) fn told_to_end() -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
+    let interrupts = Interrupts::new();
     tokio::spawn(async move {
         // Without signals there is no order to end: the process is killed, as it would be anyway.
-        if let Ok(mut interrupts) = Interrupts::new() {
+        if let Ok(mut interrupts) = interrupts {
             interrupts.next().await;
             told.cancel();
         }
